@@ -1,0 +1,31 @@
+/*
+ * libpromise: Promises/A+ and callbacks for C, on libevent.
+ *
+ * This header is all of it; each part has its own:
+ *
+ *     <promise/value.h>     typed values: whose they are, lists, types of one's own
+ *     <promise/error.h>     rejections: throw, wrap, domains and codes
+ *     <promise/promise.h>   promises and resolvers: new, then, catch, finally, attach, cancel
+ *     <promise/combine.h>   all, all_settled, any, race, some
+ *     <promise/iterator.h>  many things: map, each, filter, reduce, repeat
+ *     <promise/timer.h>     sleep, timeout, ticks, retry
+ *     <promise/loop.h>      the job queue on an event_base: run, free, unhandled rejections
+ *     <promise/host.h>      the job queue on any other event loop
+ *     <promise/remote.h>    settling from other threads
+ *     <promise/memory.h>    replacing malloc
+ */
+#ifndef PROMISE_H
+#define PROMISE_H
+
+#include <promise/combine.h>
+#include <promise/error.h>
+#include <promise/host.h>
+#include <promise/iterator.h>
+#include <promise/loop.h>
+#include <promise/memory.h>
+#include <promise/promise.h>
+#include <promise/remote.h>
+#include <promise/timer.h>
+#include <promise/value.h>
+
+#endif
