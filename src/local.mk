@@ -1,0 +1,31 @@
+# The library: its headers, its sources, and how it is linked.
+
+include_HEADERS = \
+	include/promise.h
+
+promiseincludedir = $(includedir)/promise
+promiseinclude_HEADERS = \
+	include/promise/combine.h \
+	include/promise/error.h \
+	include/promise/export.h \
+	include/promise/host.h \
+	include/promise/iterator.h \
+	include/promise/loop.h \
+	include/promise/memory.h \
+	include/promise/promise.h \
+	include/promise/remote.h \
+	include/promise/timer.h \
+	include/promise/value.h
+
+# All of it, internal names included: what white-box tests link.
+noinst_LTLIBRARIES += libpromise-core.la
+libpromise_core_la_CPPFLAGS = -I$(top_srcdir)/include $(LIBEVENT_CFLAGS)
+libpromise_core_la_CFLAGS = $(WARN_CFLAGS) $(VISIBILITY_CFLAGS) $(OPTIMIZE_CFLAGS)
+libpromise_core_la_LIBADD = $(LIBEVENT_LIBS)
+libpromise_core_la_SOURCES =
+
+# What is installed: the same, exporting the public names only. (Visibility alone would let coverage builds add theirs.)
+lib_LTLIBRARIES += libpromise.la
+libpromise_la_SOURCES =
+libpromise_la_LIBADD = libpromise-core.la
+libpromise_la_LDFLAGS = -version-info $(LIBRARY_VERSION) -no-undefined -export-symbols-regex '^promise_[a-z]'

@@ -1,0 +1,96 @@
+# The tests. `make check` runs them all; every one of them prints TAP.
+
+# Check programs: test/test_NAME is built from test/test_NAME.c. They see the library's internal names.
+CHECK_TESTS =
+
+# Those of them that cross threads: `make check-tsan` runs them under the thread sanitizer.
+THREAD_TESTS =
+
+# Scripts about the tree rather than about one build of it: the variant builds below leave out most.
+TREE_TESTS = \
+	test/headers.sh \
+	test/symbols.sh \
+	test/install/run.sh
+
+# What the Check programs share.
+check_LTLIBRARIES += test/libsupport.la
+test_libsupport_la_SOURCES = test/support.c test/support.h
+LDADD = test/libsupport.la libpromise-core.la $(CHECK_LIBS) $(LIBEVENT_LIBS)
+
+EXTRA_DIST += \
+	test/headers.sh \
+	test/memcheck-selftest.sh \
+	test/symbols.sh \
+	test/install/run.sh \
+	test/install/consumer.c \
+	test/install/consumer.cpp \
+	test/install/autotools/Makefile.am \
+	test/install/autotools/configure.ac \
+	test/install/cmake/CMakeLists.txt
+
+# --- How they run -------------------------------------------------------------------------------------------------------
+
+TEST_EXTENSIONS = .sh
+LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
+SH_LOG_DRIVER = $(LOG_DRIVER)
+SH_LOG_COMPILER = $(SHELL)
+AM_TESTS_ENVIRONMENT = \
+	CC='$(CC)'; export CC; \
+	NM='$(NM)'; export NM; \
+	PKG_CONFIG='$(PKG_CONFIG)'; export PKG_CONFIG; \
+	MEMCHECK='$(MEMCHECK)'; export MEMCHECK;
+
+if HAVE_CHECK
+check_PROGRAMS += $(CHECK_TESTS)
+TESTS += $(CHECK_TESTS) $(TREE_TESTS)
+else
+check-local:
+	@echo "The tests need Check 0.12 or later, which configure has not found. Install it (Debian and Ubuntu:" >&2
+	@echo "apt-get install check) and configure again, or let ./bootstrap check do both." >&2
+	@exit 1
+endif
+
+# The Promises/A+ suite, against an installed copy; needs Node and npm, and so is no part of `make check`.
+PHONY += conformance
+conformance: all
+	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS=test/conformance/run.sh TEST_SUITE_LOG=conformance.log
+
+# --- Under valgrind, sanitizers and another compiler --------------------------------------------------------------------
+
+# Tests that count to millions divide that by TEST_DIVIDE where every step is slow; limits of time are stretched to match.
+# A leak or an error in a forked case ends that case with a status that Check reports.
+MEMCHECK = valgrind --quiet --error-exitcode=99 --trace-children=yes --num-callers=30 --leak-check=full \
+	--show-leak-kinds=definite,indirect,possible --errors-for-leak-kinds=definite,indirect,possible
+
+# With a leak and a wrong read on purpose: the self-test proves that they are found.
+EXTRA_PROGRAMS += test/selftest_memcheck
+
+PHONY += memcheck
+memcheck: all $(check_LTLIBRARIES) $(check_PROGRAMS) test/selftest_memcheck$(EXEEXT)
+	TEST_DIVIDE=100 CK_TIMEOUT_MULTIPLIER=50 \
+	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(CHECK_TESTS) test/memcheck-selftest.sh' TEST_SUITE_LOG=memcheck.log \
+		LOG_COMPILER='$(LIBTOOL) --mode=execute $(MEMCHECK)'
+
+# The others build in folders of their own, inside the build folder. What is about the tree is tested once, by `make check`.
+variant = $(SHELL) $(top_srcdir)/build-aux/variant $(srcdir)
+
+PHONY += check-asan check-tsan check-clang check-threads
+check-asan:
+	$(variant) asan --enable-debug CFLAGS='-g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all'
+	TEST_DIVIDE=10 CK_TIMEOUT_MULTIPLIER=10 \
+	$(MAKE) $(AM_MAKEFLAGS) -C variant-asan check TREE_TESTS=
+
+check-tsan:
+	$(variant) tsan --enable-debug CFLAGS='-g -O1 -fno-omit-frame-pointer -fsanitize=thread'
+	TEST_DIVIDE=10 CK_TIMEOUT_MULTIPLIER=20 \
+	$(MAKE) $(AM_MAKEFLAGS) -C variant-tsan check-threads
+
+check-clang:
+	$(variant) clang --enable-werror CC=clang CXX=clang++
+	$(MAKE) $(AM_MAKEFLAGS) -C variant-clang check TREE_TESTS=test/symbols.sh
+
+check-threads: all $(check_LTLIBRARIES) $(THREAD_TESTS)
+	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(THREAD_TESTS)'
+
+clean-local:
+	rm -rf variant-*

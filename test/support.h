@@ -1,0 +1,30 @@
+/* What the test programs share. */
+#ifndef TEST_SUPPORT_H
+#define TEST_SUPPORT_H
+
+#include <check.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Runs the suite, each case in a process of its own, and prints TAP on standard output; frees the suite; what main() is to
+ * return. The library's memory comes from the functions counted below. */
+int test_main(Suite *suite);
+
+/* n, or a fraction of it where every step is slow: under valgrind and the sanitizers, by TEST_DIVIDE in the environment.
+ * Never less than 1. */
+size_t test_scaled(size_t n);
+
+/* Makes the nth allocation of the library from now on fail, once: 1 is the next one, 0 none. Around a call, for every n:
+ *
+ *     size_t n = 0;
+ *     do {
+ *         test_alloc_fail_at(++n);
+ *         ...the call, and what it made freed again...
+ *     } while (test_alloc_failed());
+ *     test_alloc_fail_at(0);
+ */
+void test_alloc_fail_at(size_t n);
+bool test_alloc_failed(void); /* whether that allocation was reached */
+size_t test_alloc_live(void); /* blocks that the library holds now */
+
+#endif
