@@ -8,7 +8,6 @@
  */
 #include "crawl.h"
 #include "report.h"
-#include "server.h"
 
 #include <errno.h>
 #include <event2/dns.h>
@@ -22,8 +21,6 @@ struct fetch;
 
 struct check {
     struct event_base *base;
-    struct evdns_base *dns;
-    struct server *server; /* NULL when an URL is checked */
     struct site site;
     struct crawl *crawl;
     struct evdns_getaddrinfo_request *lookup; /* NULL when it has ended */
@@ -119,7 +116,7 @@ static int try_once(struct fetch *fetch) {
     struct timeval timeout = milliseconds(site->options.timeout_ms);
     fetch->tries++;
     fetch->code = FETCH_OK;
-    fetch->connection = site_connection(site, fetch->check->base);
+    fetch->connection = site_connection(site);
     fetch->request = site_request(site, on_answer, on_error, fetch);
     if (!fetch->connection || !fetch->request) return -1;
     if (evtimer_add(fetch->deadline, &timeout) < 0) return -1;
@@ -162,7 +159,6 @@ static void finish(struct fetch *fetch) {
 
 static void try_again_later(struct fetch *fetch) {
     struct timeval delay = milliseconds(RETRY_DELAY_MS);
-    if (fetch->code == FETCH_CONNECT) site_next_address(&fetch->check->site);
     free_exchange(fetch);
     if (evtimer_add(fetch->retry, &delay) < 0) stop_out_of_memory(fetch->check);
 }
@@ -170,6 +166,7 @@ static void try_again_later(struct fetch *fetch) {
 /* A try is over. A status of 500 and above is an answer, but worth another try as well. */
 static void end_try(struct fetch *fetch) {
     int code = fetch->code;
+    if (code == FETCH_CONNECT) site_next_address(&fetch->check->site);
     if (code == FETCH_OK) code = evhttp_request_get_response_code(fetch->request);
     if (fetch_may_recover(code) && fetch->tries < ATTEMPTS) try_again_later(fetch);
     else finish(fetch);
@@ -214,8 +211,9 @@ static void on_lookup_deadline(evutil_socket_t fd, short what, void *arg) {
     evdns_getaddrinfo_cancel(check->lookup); /* calls on_lookup in the next turn */
 }
 
-static const char *lookup_error(const struct check *check, int error) {
-    return check->timed_out ? fetch_describe(FETCH_TIMEOUT) : evutil_gai_strerror(error);
+static void lookup_failed(struct check *check, int error) {
+    const char *why = check->timed_out ? fetch_describe(FETCH_TIMEOUT) : evutil_gai_strerror(error);
+    stop(check, report_could_not_run(check->site.options.target, why));
 }
 
 static void on_lookup(int error, struct evutil_addrinfo *list, void *arg) {
@@ -224,11 +222,8 @@ static void on_lookup(int error, struct evutil_addrinfo *list, void *arg) {
     evtimer_del(check->lookup_deadline);
     if (!error && site_set_addresses(&check->site, list) < 0) error = EVUTIL_EAI_NODATA;
     if (list) evutil_freeaddrinfo(list);
-    if (error) {
-        stop(check, report_could_not_run(check->site.host, lookup_error(check, error)));
-        return;
-    }
-    start_fetches(check);
+    if (error) lookup_failed(check, error);
+    else start_fetches(check);
 }
 
 /* May call on_lookup before it returns, and then returns NULL. */
@@ -236,43 +231,32 @@ static int look_up(struct check *check) {
     struct evutil_addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct timeval timeout = milliseconds(check->site.options.timeout_ms);
     if (evtimer_add(check->lookup_deadline, &timeout) < 0) return -1;
-    check->lookup = evdns_getaddrinfo(check->dns, check->site.host, NULL, &hints, on_lookup, check);
+    check->lookup = evdns_getaddrinfo(check->site.dns, check->site.host, NULL, &hints, on_lookup, check);
     return 0;
 }
 
 /* ---- from the command line to the exit status ---- */
 
 static int run(struct check *check) {
-    if (look_up(check) < 0) return report_could_not_run("lookup", strerror(ENOMEM));
+    if (look_up(check) < 0) stop_out_of_memory(check);
     if (check->status < 0 && (check->lookup || check->running)) event_base_dispatch(check->base);
     return check->status >= 0 ? check->status : report(check->crawl);
 }
 
 static int set_up(struct check *check, const struct options *options) {
-    uint16_t port = 0;
-    check->status = -1;
-    if (!(check->base = event_base_new())) return report_could_not_run("event_base", strerror(ENOMEM));
-    if (!options->is_url) {
-        if (!(check->server = server_new(check->base, options->target)))
-            return report_could_not_run(options->target, strerror(errno));
-        port = server_port(check->server);
-    }
-    if (site_init(&check->site, options, options->is_url ? options->target : NULL, port) < 0)
-        return report_could_not_run(options->target, "not a URL");
+    if (!(check->base = event_base_new())) return report_could_not_run(options->target, strerror(ENOMEM));
+    int status = site_open(&check->site, options, check->base);
+    if (status >= 0) return status;
     check->crawl = crawl_new(&check->site);
-    check->dns = site_dns_new(check->base);
     check->lookup_deadline = evtimer_new(check->base, on_lookup_deadline, check);
-    if (!check->crawl || !check->dns || !check->lookup_deadline) return report_could_not_run("start", strerror(ENOMEM));
-    return -1;
+    return check->crawl && check->lookup_deadline ? -1 : report_could_not_run(options->target, strerror(ENOMEM));
 }
 
 static void check_free(struct check *check) {
     while (check->fetches) fetch_free(check->fetches);
     if (check->lookup_deadline) event_free(check->lookup_deadline);
-    if (check->dns) evdns_base_free(check->dns, 0);
     crawl_free(check->crawl);
-    site_free(&check->site);
-    server_free(check->server);
+    site_close(&check->site);
     if (check->base) event_base_free(check->base);
 }
 

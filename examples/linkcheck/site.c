@@ -1,8 +1,10 @@
 #include "site.h"
 
+#include "report.h"
+#include "server.h"
 #include "url.h"
 
-#include <event2/buffer.h>
+#include <errno.h>
 #include <event2/dns.h>
 #include <event2/event.h>
 #include <stdio.h>
@@ -36,24 +38,37 @@ static int set_host(struct site *site) {
     return site->host && site->authority ? 0 : -1;
 }
 
-int site_init(struct site *site, const struct options *options, const char *url, uint16_t port) {
-    char own[32];
-    *site = (struct site){.options = *options};
-    snprintf(own, sizeof own, "http://127.0.0.1:%u/", (unsigned)port);
-    if (url_resolve(NULL, url ? url : own, &site->start) != URL_HTTP) return -1;
-    return set_host(site);
-}
-
-void site_free(struct site *site) {
-    free(site->start);
-    free(site->host);
-    free(site->authority);
-}
-
-struct evdns_base *site_dns_new(struct event_base *base) {
+/* It knows the hosts file and, where there are any, the system's name servers. */
+static struct evdns_base *dns_new(struct event_base *base) {
     struct evdns_base *dns = evdns_base_new(base, EVDNS_BASE_DISABLE_WHEN_INACTIVE);
     if (dns) evdns_base_resolv_conf_parse(dns, DNS_OPTIONS_ALL, "/etc/resolv.conf"); /* without it: numbers and hosts only */
     return dns;
+}
+
+static enum url_kind set_start(struct site *site) {
+    char own[32];
+    const char *url = own;
+    if (site->server) snprintf(own, sizeof own, "http://127.0.0.1:%u/", (unsigned)server_port(site->server));
+    else url = site->options.target;
+    return url_resolve(NULL, url, &site->start);
+}
+
+int site_open(struct site *site, const struct options *options, struct event_base *base) {
+    const char *target = options->target;
+    *site = (struct site){.options = *options, .base = base};
+    if (!options->is_url && !(site->server = server_new(base, target))) return report_could_not_run(target, strerror(errno));
+    enum url_kind kind = set_start(site);
+    if (kind == URL_MALFORMED || kind == URL_OTHER) return report_could_not_run(target, "not a URL that can be checked");
+    if (kind == URL_HTTP && set_host(site) == 0 && (site->dns = dns_new(base))) return -1;
+    return report_could_not_run(target, strerror(ENOMEM));
+}
+
+void site_close(struct site *site) {
+    if (site->dns) evdns_base_free(site->dns, 0);
+    server_free(site->server);
+    free(site->start);
+    free(site->host);
+    free(site->authority);
 }
 
 static bool put_address(char *text, size_t size, const struct sockaddr *address) {
@@ -72,8 +87,8 @@ int site_set_addresses(struct site *site, const struct evutil_addrinfo *list) {
 
 void site_next_address(struct site *site) { site->current = (site->current + 1) % site->addresses; }
 
-struct evhttp_connection *site_connection(const struct site *site, struct event_base *base) {
-    struct evhttp_connection *connection = evhttp_connection_base_new(base, NULL, site->address[site->current], site->port);
+struct evhttp_connection *site_connection(const struct site *site) {
+    struct evhttp_connection *connection = evhttp_connection_base_new(site->base, NULL, site->address[site->current], site->port);
     if (!connection) return NULL;
     evhttp_connection_set_timeout(connection, (int)(site->options.timeout_ms / 1000) + 60); /* its own default is 50 s */
     evhttp_connection_set_max_headers_size(connection, MAX_HEADERS);

@@ -11,11 +11,15 @@
 
 struct event_base;
 struct evdns_base;
+struct server;
 
 enum { SITE_ADDRESSES = 8 };
 
 struct site {
     struct options options;
+    struct event_base *base; /* not its own */
+    struct evdns_base *dns;
+    struct server *server; /* the embedded one, for a folder; or NULL */
     char *start;     /* the URL of the start page, from url_resolve() */
     char *host;      /* as in start, without the brackets of an IPv6 address */
     char *authority; /* host and port, for the Host header */
@@ -28,19 +32,18 @@ struct site {
 enum { FETCH_OK, FETCH_CONNECT, FETCH_TIMEOUT, FETCH_CLOSED, FETCH_MALFORMED, FETCH_REDIRECTS, FETCH_MAX };
 const char *fetch_describe(int code);
 
-/* url NULL: the embedded server's, at port. 0, or -1 when url is none or out of memory. Freed also when it failed. */
-int site_init(struct site *site, const struct options *options, const char *url, uint16_t port);
-void site_free(struct site *site);
+/* Starts the embedded server, when it is a folder that is checked, and takes the URL apart. -1, or the exit status after
+ * a message. To be closed in either case. */
+int site_open(struct site *site, const struct options *options, struct event_base *base);
+void site_close(struct site *site);
 
-/* A resolver that knows the hosts file and, if there are any, the system's name servers. */
-struct evdns_base *site_dns_new(struct event_base *base);
 /* Takes what evdns found; -1 when there is no address in it. */
 int site_set_addresses(struct site *site, const struct evutil_addrinfo *list);
 /* The address in use does not answer: tries go to the next. */
 void site_next_address(struct site *site);
 
 /* A connection to the site. It has no timeout that would come before the caller's own. */
-struct evhttp_connection *site_connection(const struct site *site, struct event_base *base);
+struct evhttp_connection *site_connection(const struct site *site);
 /* A GET, with its headers, for one connection. The caller owns it: evhttp_request_free() after the connection is freed. */
 struct evhttp_request *site_request(const struct site *site, void (*on_answer)(struct evhttp_request *, void *),
                                     void (*on_error)(enum evhttp_request_error, void *), void *arg);
