@@ -14,9 +14,7 @@ static bool fails_now(void) {
 
     while (left != 0) {
         if (atomic_compare_exchange_weak(&until_failure, &left, left - 1)) {
-            if (left > 1) {
-                return false;
-            }
+            if (left > 1) return false;
             atomic_store(&failed, true);
             return true;
         }
@@ -27,24 +25,18 @@ static bool fails_now(void) {
 static void *counted_alloc(size_t size) {
     void *block = fails_now() ? NULL : malloc(size);
 
-    if (block != NULL) {
-        atomic_fetch_add(&live, 1);
-    }
+    if (block != NULL) atomic_fetch_add(&live, 1);
     return block;
 }
 
 static void *counted_resize(void *block, size_t size) {
-    if (block == NULL) {
-        return counted_alloc(size);
-    }
+    if (block == NULL) return counted_alloc(size);
     return fails_now() ? NULL : realloc(block, size);
 }
 
 static void counted_release(void *block) {
-    if (block != NULL) {
-        atomic_fetch_sub(&live, 1);
-        free(block);
-    }
+    if (block != NULL) atomic_fetch_sub(&live, 1);
+    free(block);
 }
 
 void test_alloc_fail_at(size_t n) {
@@ -52,19 +44,16 @@ void test_alloc_fail_at(size_t n) {
     atomic_store(&until_failure, n);
 }
 
-bool test_alloc_failed(void) {
-    return atomic_load(&failed);
-}
+bool test_alloc_failed(void) { return atomic_load(&failed); }
 
-size_t test_alloc_live(void) {
-    return atomic_load(&live);
-}
+size_t test_alloc_live(void) { return atomic_load(&live); }
 
 size_t test_scaled(size_t n) {
     const char *text = getenv("TEST_DIVIDE");
-    size_t divisor = text != NULL ? strtoul(text, NULL, 10) : 1;
+    size_t divisor = text != NULL ? strtoul(text, NULL, 10) : 0;
 
-    return divisor > 1 && n > divisor ? n / divisor : n > 0 && divisor > 1 ? 1 : n;
+    if (divisor <= 1) return n;
+    return n > divisor ? n / divisor : 1;
 }
 
 int test_main(Suite *suite) {

@@ -8,9 +8,7 @@ int main(void) {
     promise_loop_t *loop = promise_loop_new(NULL);
     promise_resolver_t *resolver;
 
-    if (loop == NULL) {
-        return 1;
-    }
+    if (loop == NULL) return 1;
     promise_t *p = promise_new(loop, &resolver);
     p = promise_then(p, add_two, NULL);
     p = promise_then(p, print, NULL);

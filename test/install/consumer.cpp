@@ -15,9 +15,7 @@ int main() {
     promise_loop_t *loop = promise_loop_new(nullptr);
     promise_resolver_t *resolver;
 
-    if (loop == nullptr) {
-        return 1;
-    }
+    if (loop == nullptr) return 1;
     promise_t *p = promise_new(loop, &resolver);
     p = promise_then(p, add_two, nullptr);
     p = promise_then(p, print, nullptr);
