@@ -30,7 +30,8 @@ none() {
     fi
 }
 
-echo 1..3
+echo 1..4
 [ -s "$work/declared" ] && echo 'ok 1 - the headers declare something' || echo 'not ok 1 - the headers declare something'
 comm -23 "$work/declared" "$work/exported" | none 2 'what the headers declare is exported'
 comm -13 "$work/declared" "$work/exported" | none 3 'what is exported is declared in the headers'
+${NM:-nm} -D --undefined-only "$library" | grep ' promise_' | none 4 'nothing of its own is missing'
