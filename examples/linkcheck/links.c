@@ -88,10 +88,12 @@ static int find_links(struct search *search, const GumboNode *root) {
 
 int links_find(const char *url, const char *html, size_t size, links_fn *found, void *arg) {
     struct search search = {.base = url, .found = found, .arg = arg};
-    GumboOutput *page = gumbo_parse_with_options(&kGumboDefaultOptions, html, size);
+    GumboOptions options = kGumboDefaultOptions;
+    options.max_errors = 0; /* each of them would keep a copy of all open tags */
+    GumboOutput *page = gumbo_parse_with_options(&options, html, size);
     if (!page) return -1;
     int result = find_links(&search, page->root);
-    gumbo_destroy_output(&kGumboDefaultOptions, page);
+    gumbo_destroy_output(&options, page);
     free(search.own_base);
     return result;
 }

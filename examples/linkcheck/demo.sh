@@ -1,0 +1,33 @@
+#!/bin/sh
+# Shows that both versions of linkcheck do the same, and what each takes: demo.sh SOURCE-FOLDER BUILD-FOLDER
+set -eu
+
+source=$1
+build=$2
+work=$(mktemp -d "${TMPDIR:-/tmp}/linkcheck.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
+
+# The example site has broken links, on purpose: 1 is the status to get.
+for version in callback promise; do
+    echo "$ linkcheck site    # $version.c"
+    status=0
+    "$build/$version" "$source/site" >"$work/$version.out" 2>"$work/$version.err" || status=$?
+    cat "$work/$version.out" "$work/$version.err"
+    echo "exit status $status" | tee -a "$work/$version.err"
+    echo
+    [ $status -eq 1 ] || exit 1
+done
+
+verdict='the same'
+for kind in out err; do
+    diff -u "$work/callback.$kind" "$work/promise.$kind" || verdict='NOT the same'
+done
+echo "The outputs of both versions are $verdict."
+echo
+"$source/compare.sh" "$source/callback.c" "$source/promise.c" "$source/http.c"
+echo
+echo 'lines: neither blank nor comment only. levels: the longest chain of functions of the file that call one another.'
+echo 'error paths: lines that test for, make, pass on or handle an error. http.c makes promises of evhttp and evdns; what'
+echo 'both versions share is not counted. The rules are in compare.sh.'
+[ "$verdict" = 'the same' ]
