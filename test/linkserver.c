@@ -39,10 +39,10 @@ static const char NEVER[] = "never";
 
 static const struct answer answers[] = {
     {.path = "/",
-     .text = HTML "\r\n" LINK("never") LINK("drip") LINK("close") LINK("500") LINK("503") LINK("500-once") LINK("close-once")
-         LINK("never-once") LINK("nonsense") LINK("half") LINK("badchunk") LINK("chunked") LINK("noheaders") LINK("r1") LINK("r3")
-             LINK("loop") LINK("away") LINK("nowhere") LINK("to-404") LINK("large") LINK("large-unknown") LINK("403") LINK("204")
-                 LINK("xhtml") LINK("plain")},
+     .text = HTML "\r\n" LINK("never") LINK("drip") LINK("close") LINK("500") LINK("503") LINK("500-once")
+         LINK("close-once") LINK("never-once") LINK("nonsense") LINK("half") LINK("badchunk") LINK("chunked")
+             LINK("noheaders") LINK("r1") LINK("r3") LINK("loop") LINK("away") LINK("nowhere") LINK("to-404")
+                 LINK("large") LINK("large-unknown") LINK("403") LINK("204") LINK("xhtml") LINK("plain")},
     {.path = "/never"},
     {.path = "/drip", .text = HTML "Content-Length: 3000\r\n\r\n", .stays_open = true, .drips = true},
     {.path = "/close", .text = ""},
@@ -54,7 +54,8 @@ static const struct answer answers[] = {
     {.path = "/nonsense", .text = "220 mail.example ESMTP\r\n\r\n"},
     {.path = "/half", .text = HTML "Content-Length: 1000\r\n\r\n<p>Half a"},
     {.path = "/badchunk", .text = HTML "Transfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n0\r\n\r\n"},
-    {.path = "/chunked", .text = HTML "Transfer-Encoding: chunked\r\n\r\n9\r\n<a href='\r\n10\r\nfrom-chunk'>x</a\r\n1\r\n>\r\n0\r\n\r\n"},
+    {.path = "/chunked",
+     .text = HTML "Transfer-Encoding: chunked\r\n\r\n9\r\n<a href='\r\n10\r\nfrom-chunk'>x</a\r\n1\r\n>\r\n0\r\n\r\n"},
     {.path = "/noheaders", .text = "HTTP/1.0 200 OK\r\n\r\n" LINK("not-html")},
     {.path = "/r1", .text = REDIRECT("/r2")},
     {.path = "/r2", .text = REDIRECT("r3")},
@@ -130,7 +131,8 @@ static void send_text(struct client *client, const char *text, bool close_after)
         client_free(client);
         return;
     }
-    evbuffer_add_printf(bufferevent_get_output(client->bev), "%s%*s", text, client->answer ? client->answer->padding : 0, "");
+    evbuffer_add_printf(bufferevent_get_output(client->bev), "%s%*s", text,
+                        client->answer ? client->answer->padding : 0, "");
     if (close_after) bufferevent_setcb(client->bev, NULL, on_written, on_event, client);
 }
 
@@ -212,12 +214,14 @@ int main(void) {
     socklen_t size = sizeof address;
     struct event_config *config = event_config_new();
     signal(SIGPIPE, SIG_IGN);
-    if (!config || event_config_require_features(config, EV_FEATURE_FDS) < 0) return 1; /* standard input may be a file */
+    if (!config || event_config_require_features(config, EV_FEATURE_FDS) < 0)
+        return 1; /* standard input may be a file */
     struct event_base *base = event_base_new_with_config(config);
     event_config_free(config);
     if (!base) return 1;
-    struct evconnlistener *listener = evconnlistener_new_bind(base, on_client, NULL, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE,
-                                                              -1, (struct sockaddr *)&address, sizeof address);
+    struct evconnlistener *listener =
+        evconnlistener_new_bind(base, on_client, NULL, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE, -1,
+                                (struct sockaddr *)&address, sizeof address);
     struct event *input = event_new(base, STDIN_FILENO, EV_READ | EV_PERSIST, on_input, base);
     if (!listener || !input || event_add(input, NULL) < 0) return 1;
     if (getsockname(evconnlistener_get_fd(listener), (struct sockaddr *)&address, &size) < 0) return 1;

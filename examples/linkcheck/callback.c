@@ -71,7 +71,8 @@ static void stop_out_of_memory(struct check *check) {
 /* ---- one fetch ---- */
 
 static void free_exchange(struct fetch *fetch) {
-    if (fetch->connection) evhttp_connection_free(fetch->connection); /* a request that it still has ends without a call */
+    if (fetch->connection)
+        evhttp_connection_free(fetch->connection); /* a request that it still has ends without a call */
     if (fetch->request) evhttp_request_free(fetch->request);
     fetch->connection = NULL;
     fetch->request = NULL;

@@ -128,7 +128,8 @@ static bool is_html(struct evhttp_request *answer) {
 static bool is_too_large(const struct crawl *crawl, struct evhttp_request *answer) {
     const char *length = evhttp_find_header(evhttp_request_get_input_headers(answer), "Content-Length");
     size_t limit = crawl->site->options.max_body;
-    return (length && strtoull(length, NULL, 10) > limit) || evbuffer_get_length(evhttp_request_get_input_buffer(answer)) > limit;
+    return (length && strtoull(length, NULL, 10) > limit) ||
+           evbuffer_get_length(evhttp_request_get_input_buffer(answer)) > limit;
 }
 
 static int take_links(struct finder *finder, struct evhttp_request *answer) {
@@ -140,7 +141,9 @@ static int take_links(struct finder *finder, struct evhttp_request *answer) {
     return html ? links_find(finder->page->url, (const char *)html, size, found_link, finder) : -1;
 }
 
-struct page *crawl_next(struct crawl *crawl) { return crawl->next < crawl->n_pages ? crawl->pages[crawl->next++] : NULL; }
+struct page *crawl_next(struct crawl *crawl) {
+    return crawl->next < crawl->n_pages ? crawl->pages[crawl->next++] : NULL;
+}
 
 int crawl_answered(struct crawl *crawl, struct page *page, struct evhttp_request *answer) {
     struct finder finder = {crawl, page};

@@ -62,7 +62,9 @@ promise_t *http_get(promise_loop_t *loop, const struct site *site, const char *u
     return promise_attach(p, x, exchange_free); /* frees in the drain, never inside evhttp's callback */
 }
 
-struct evhttp_request *http_answer(promise_value_t v) { return promise_as_box(v); }
+struct evhttp_request *http_answer(promise_value_t v) {
+    return promise_as_box(v);
+}
 
 /* ---- lookup: one that calls back also after it was cancelled ---- */
 

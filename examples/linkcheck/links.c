@@ -11,10 +11,10 @@ static const struct {
     GumboTag tag;
     const char *attribute;
 } places[] = {
-    {GUMBO_TAG_A, "href"},       {GUMBO_TAG_AREA, "href"},    {GUMBO_TAG_LINK, "href"},  {GUMBO_TAG_IMG, "src"},
-    {GUMBO_TAG_SCRIPT, "src"},   {GUMBO_TAG_IFRAME, "src"},   {GUMBO_TAG_FRAME, "src"},  {GUMBO_TAG_EMBED, "src"},
-    {GUMBO_TAG_SOURCE, "src"},   {GUMBO_TAG_AUDIO, "src"},    {GUMBO_TAG_VIDEO, "src"},  {GUMBO_TAG_VIDEO, "poster"},
-    {GUMBO_TAG_TRACK, "src"},    {GUMBO_TAG_INPUT, "src"},    {GUMBO_TAG_OBJECT, "data"}, {GUMBO_TAG_IMAGE, "href"},
+    {GUMBO_TAG_A, "href"},     {GUMBO_TAG_AREA, "href"},  {GUMBO_TAG_LINK, "href"},   {GUMBO_TAG_IMG, "src"},
+    {GUMBO_TAG_SCRIPT, "src"}, {GUMBO_TAG_IFRAME, "src"}, {GUMBO_TAG_FRAME, "src"},   {GUMBO_TAG_EMBED, "src"},
+    {GUMBO_TAG_SOURCE, "src"}, {GUMBO_TAG_AUDIO, "src"},  {GUMBO_TAG_VIDEO, "src"},   {GUMBO_TAG_VIDEO, "poster"},
+    {GUMBO_TAG_TRACK, "src"},  {GUMBO_TAG_INPUT, "src"},  {GUMBO_TAG_OBJECT, "data"}, {GUMBO_TAG_IMAGE, "href"},
 };
 
 struct search {

@@ -6,28 +6,27 @@
 #include <stdlib.h>
 #include <strings.h>
 
-static const char help[] =
-    "usage: linkcheck [OPTION]... DIR|URL\n"
-    "Finds the broken links of a web site: of the HTML files in the folder DIR, which\n"
-    "are served on the loopback interface meanwhile, or of the HTTP server at URL.\n"
-    "\n"
-    "  -j, --jobs=N          requests at a time (default 8)\n"
-    "  -t, --timeout=SECONDS time for a request, from connecting to the last byte (10)\n"
-    "  -m, --max-body=KIB    do not read answers that are larger (16384)\n"
-    "  -h, --help            show this\n"
-    "\n"
-    "Starting with DIR/index.html or URL, each page of the same site (scheme, host and\n"
-    "port) is fetched once, and the links in it are followed. Answers of other types\n"
-    "than text/html are fetched but not searched for links; neither are those above\n"
-    "the limit, which do not count as broken. What failed without an answer, or with a\n"
-    "status of 500 and above, is tried once more after 0.2 s. A redirect is followed\n"
-    "when it stays on the site, at most 5 in a row; one to another site is fine.\n"
-    "Links to other sites are counted only. #fragments are not checked.\n"
-    "\n"
-    "Writes a line for each broken link to standard output, sorted, with tabs between\n"
-    "the page, the link, and its status or error; a summary goes to standard error.\n"
-    "Exit status: 0 no link is broken, 1 some are, 2 it could not run (which includes\n"
-    "a start page that cannot be had).\n";
+static const char help[] = "usage: linkcheck [OPTION]... DIR|URL\n"
+                           "Finds the broken links of a web site: of the HTML files in the folder DIR, which\n"
+                           "are served on the loopback interface meanwhile, or of the HTTP server at URL.\n"
+                           "\n"
+                           "  -j, --jobs=N          requests at a time (default 8)\n"
+                           "  -t, --timeout=SECONDS time for a request, from connecting to the last byte (10)\n"
+                           "  -m, --max-body=KIB    do not read answers that are larger (16384)\n"
+                           "  -h, --help            show this\n"
+                           "\n"
+                           "Starting with DIR/index.html or URL, each page of the same site (scheme, host and\n"
+                           "port) is fetched once, and the links in it are followed. Answers of other types\n"
+                           "than text/html are fetched but not searched for links; neither are those above\n"
+                           "the limit, which do not count as broken. What failed without an answer, or with a\n"
+                           "status of 500 and above, is tried once more after 0.2 s. A redirect is followed\n"
+                           "when it stays on the site, at most 5 in a row; one to another site is fine.\n"
+                           "Links to other sites are counted only. #fragments are not checked.\n"
+                           "\n"
+                           "Writes a line for each broken link to standard output, sorted, with tabs between\n"
+                           "the page, the link, and its status or error; a summary goes to standard error.\n"
+                           "Exit status: 0 no link is broken, 1 some are, 2 it could not run (which includes\n"
+                           "a start page that cannot be had).\n";
 
 static int usage(const char *what, const char *value) {
     fprintf(stderr, "linkcheck: %s%s%s\nTry 'linkcheck --help'.\n", what, value ? ": " : "", value ? value : "");

@@ -69,7 +69,8 @@ static promise_value_t got_addresses(promise_value_t v, void *arg) {
 static promise_value_t check_pages(promise_value_t v, void *arg) {
     struct check *check = arg;
     (void)v;
-    return promise_adopt(promise_each(promise_pull(NULL, next_page, check), check->site.options.jobs, check_page, check));
+    return promise_adopt(
+        promise_each(promise_pull(NULL, next_page, check), check->site.options.jobs, check_page, check));
 }
 
 /* A page that waits, or when none does the first that those under way bring; the end when they bring none. */
@@ -150,7 +151,8 @@ static int run(promise_loop_t *loop, struct check *check, const struct options *
     if (status >= 0) return status;
     if (!(check->crawl = crawl_new(&check->site))) return report_could_not_run(options->target, strerror(ENOMEM));
     bool failed = promise_loop_run(loop, check_site(loop, check), &result) < 0;
-    status = failed ? report_could_not_run(options->target, promise_error_message(result)) : (int)promise_as_int(result);
+    status =
+        failed ? report_could_not_run(options->target, promise_error_message(result)) : (int)promise_as_int(result);
     promise_value_clear(&result);
     return status;
 }

@@ -22,13 +22,20 @@ struct server {
 };
 
 static const char *type_of(const char *path) {
-    static const char *const types[][2] = {{"html", "text/html; charset=utf-8"}, {"htm", "text/html; charset=utf-8"},
-                                           {"css", "text/css"},                  {"js", "text/javascript"},
-                                           {"json", "application/json"},         {"txt", "text/plain; charset=utf-8"},
-                                           {"xml", "application/xml"},           {"svg", "image/svg+xml"},
-                                           {"png", "image/png"},                 {"jpg", "image/jpeg"},
-                                           {"jpeg", "image/jpeg"},               {"gif", "image/gif"},
-                                           {"ico", "image/x-icon"},              {"pdf", "application/pdf"}};
+    static const char *const types[][2] = {{"html", "text/html; charset=utf-8"},
+                                           {"htm", "text/html; charset=utf-8"},
+                                           {"css", "text/css"},
+                                           {"js", "text/javascript"},
+                                           {"json", "application/json"},
+                                           {"txt", "text/plain; charset=utf-8"},
+                                           {"xml", "application/xml"},
+                                           {"svg", "image/svg+xml"},
+                                           {"png", "image/png"},
+                                           {"jpg", "image/jpeg"},
+                                           {"jpeg", "image/jpeg"},
+                                           {"gif", "image/gif"},
+                                           {"ico", "image/x-icon"},
+                                           {"pdf", "application/pdf"}};
     const char *name = strrchr(path, '/'), *dot = strrchr(name ? name : path, '.');
     for (size_t i = 0; dot && i < sizeof types / sizeof *types; i++)
         if (!strcasecmp(dot + 1, types[i][0])) return types[i][1];

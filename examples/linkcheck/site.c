@@ -41,7 +41,8 @@ static int set_host(struct site *site) {
 /* It knows the hosts file and, where there are any, the system's name servers. */
 static struct evdns_base *dns_new(struct event_base *base) {
     struct evdns_base *dns = evdns_base_new(base, EVDNS_BASE_DISABLE_WHEN_INACTIVE);
-    if (dns) evdns_base_resolv_conf_parse(dns, DNS_OPTIONS_ALL, "/etc/resolv.conf"); /* without it: numbers and hosts only */
+    if (dns)
+        evdns_base_resolv_conf_parse(dns, DNS_OPTIONS_ALL, "/etc/resolv.conf"); /* without it: numbers and hosts only */
     return dns;
 }
 
@@ -56,9 +57,11 @@ static enum url_kind set_start(struct site *site) {
 int site_open(struct site *site, const struct options *options, struct event_base *base) {
     const char *target = options->target;
     *site = (struct site){.options = *options, .base = base};
-    if (!options->is_url && !(site->server = server_new(base, target))) return report_could_not_run(target, strerror(errno));
+    if (!options->is_url && !(site->server = server_new(base, target)))
+        return report_could_not_run(target, strerror(errno));
     enum url_kind kind = set_start(site);
-    if (kind == URL_MALFORMED || kind == URL_OTHER) return report_could_not_run(target, "not a URL that can be checked");
+    if (kind == URL_MALFORMED || kind == URL_OTHER)
+        return report_could_not_run(target, "not a URL that can be checked");
     if (kind == URL_HTTP && set_host(site) == 0 && (site->dns = dns_new(base))) return -1;
     return report_could_not_run(target, strerror(ENOMEM));
 }
@@ -72,9 +75,10 @@ void site_close(struct site *site) {
 }
 
 static bool put_address(char *text, size_t size, const struct sockaddr *address) {
-    const void *binary = address->sa_family == AF_INET6 ? (const void *)&((const struct sockaddr_in6 *)(const void *)address)->sin6_addr
-                       : address->sa_family == AF_INET  ? (const void *)&((const struct sockaddr_in *)(const void *)address)->sin_addr
-                                                        : NULL;
+    const void *binary =
+        address->sa_family == AF_INET6  ? (const void *)&((const struct sockaddr_in6 *)(const void *)address)->sin6_addr
+        : address->sa_family == AF_INET ? (const void *)&((const struct sockaddr_in *)(const void *)address)->sin_addr
+                                        : NULL;
     return binary && evutil_inet_ntop(address->sa_family, binary, text, size);
 }
 
@@ -88,9 +92,11 @@ int site_set_addresses(struct site *site, const struct evutil_addrinfo *list) {
 void site_next_address(struct site *site) { site->current = (site->current + 1) % site->addresses; }
 
 struct evhttp_connection *site_connection(const struct site *site) {
-    struct evhttp_connection *connection = evhttp_connection_base_new(site->base, NULL, site->address[site->current], site->port);
+    struct evhttp_connection *connection =
+        evhttp_connection_base_new(site->base, NULL, site->address[site->current], site->port);
     if (!connection) return NULL;
-    evhttp_connection_set_timeout(connection, (int)(site->options.timeout_ms / 1000) + 60); /* its own default is 50 s */
+    evhttp_connection_set_timeout(connection,
+                                  (int)(site->options.timeout_ms / 1000) + 60); /* its own default is 50 s */
     evhttp_connection_set_max_headers_size(connection, MAX_HEADERS);
     evhttp_connection_set_max_body_size(connection, (ev_ssize_t)site->options.max_body);
     return connection;
@@ -103,8 +109,9 @@ struct evhttp_request *site_request(const struct site *site, void (*on_answer)(s
     evhttp_request_own(request); /* from the start: evhttp frees its own before it tells that they failed */
     evhttp_request_set_error_cb(request, on_error);
     struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
-    if (evhttp_add_header(headers, "Host", site->authority) == 0 && evhttp_add_header(headers, "Connection", "close") == 0
-        && evhttp_add_header(headers, "User-Agent", "linkcheck") == 0)
+    if (evhttp_add_header(headers, "Host", site->authority) == 0 &&
+        evhttp_add_header(headers, "Connection", "close") == 0 &&
+        evhttp_add_header(headers, "User-Agent", "linkcheck") == 0)
         return request;
     evhttp_request_free(request);
     return NULL;
@@ -117,13 +124,18 @@ static bool is_only_too_large(struct evhttp_request *request) {
     return !evhttp_find_header(evhttp_request_get_input_headers(request), "Transfer-Encoding");
 }
 
-int fetch_result(struct evhttp_request *request, const struct evhttp_request *answered, enum evhttp_request_error error) {
+int fetch_result(struct evhttp_request *request, const struct evhttp_request *answered,
+                 enum evhttp_request_error error) {
     if (answered) return evhttp_request_get_response_code(request) ? FETCH_OK : FETCH_CONNECT;
     switch (error) {
-    case EVREQ_HTTP_TIMEOUT: return FETCH_TIMEOUT;
-    case EVREQ_HTTP_INVALID_HEADER: return FETCH_MALFORMED;
-    case EVREQ_HTTP_DATA_TOO_LONG: return is_only_too_large(request) ? FETCH_OK : FETCH_MALFORMED;
-    default: return FETCH_CLOSED;
+    case EVREQ_HTTP_TIMEOUT:
+        return FETCH_TIMEOUT;
+    case EVREQ_HTTP_INVALID_HEADER:
+        return FETCH_MALFORMED;
+    case EVREQ_HTTP_DATA_TOO_LONG:
+        return is_only_too_large(request) ? FETCH_OK : FETCH_MALFORMED;
+    default:
+        return FETCH_CLOSED;
     }
 }
 

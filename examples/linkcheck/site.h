@@ -20,9 +20,9 @@ struct site {
     struct event_base *base; /* not its own */
     struct evdns_base *dns;
     struct server *server; /* the embedded one, for a folder; or NULL */
-    char *start;     /* the URL of the start page, from url_resolve() */
-    char *host;      /* as in start, without the brackets of an IPv6 address */
-    char *authority; /* host and port, for the Host header */
+    char *start;           /* the URL of the start page, from url_resolve() */
+    char *host;            /* as in start, without the brackets of an IPv6 address */
+    char *authority;       /* host and port, for the Host header */
     uint16_t port;
     unsigned addresses, current; /* how many, and which one is in use */
     char address[SITE_ADDRESSES][64];
@@ -51,7 +51,8 @@ struct evhttp_request *site_request(const struct site *site, void (*on_answer)(s
 const char *site_path(const struct site *site, const char *url);
 
 /* What the end of a request means, FETCH_OK for an answer whatever its status. answered is what on_answer got. */
-int fetch_result(struct evhttp_request *request, const struct evhttp_request *answered, enum evhttp_request_error error);
+int fetch_result(struct evhttp_request *request, const struct evhttp_request *answered,
+                 enum evhttp_request_error error);
 /* Is it worth another try? code: from fetch_result(), or the status. */
 bool fetch_may_recover(int code);
 

@@ -13,7 +13,7 @@ struct parts {
     const char *scheme;
     const struct evhttp_uri *authority; /* whose host and port */
     const char *path;
-    const char *query; /* NULL: none */
+    const char *query;  /* NULL: none */
     const char *folder; /* what path is relative to: the path of the base, or NULL */
 };
 
@@ -96,7 +96,8 @@ static void remove_dot_segments(char *path) {
 static void choose(struct parts *to, const struct evhttp_uri *base, const struct evhttp_uri *ref) {
     const char *path = evhttp_uri_get_path(ref);
     bool own_host = evhttp_uri_get_host(ref) != NULL;
-    *to = (struct parts){.scheme = evhttp_uri_get_scheme(ref), .authority = own_host || !base ? ref : base, .path = path};
+    *to =
+        (struct parts){.scheme = evhttp_uri_get_scheme(ref), .authority = own_host || !base ? ref : base, .path = path};
     to->query = evhttp_uri_get_query(ref);
     if (!base || to->scheme) return;
     to->scheme = evhttp_uri_get_scheme(base);
@@ -122,8 +123,8 @@ static size_t put_origin(char *out, size_t size, const struct parts *from) {
 static char *put_together(const struct parts *from) {
     int folder = from->folder ? (int)(strrchr(from->folder, '/') - from->folder) + 1 : 0;
     const char *slash = !folder && *from->path != '/' ? "/" : "";
-    size_t size = strlen(from->scheme) + strlen(evhttp_uri_get_host(from->authority)) + (size_t)folder + strlen(from->path)
-                + (from->query ? strlen(from->query) : 0) + sizeof "://:65535/?";
+    size_t size = strlen(from->scheme) + strlen(evhttp_uri_get_host(from->authority)) + (size_t)folder +
+                  strlen(from->path) + (from->query ? strlen(from->query) : 0) + sizeof "://:65535/?";
     char *url = malloc(size);
     if (!url) return NULL;
     size_t n = put_origin(url, size, from);
