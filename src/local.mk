@@ -22,7 +22,31 @@ noinst_LTLIBRARIES += libpromise-core.la
 libpromise_core_la_CPPFLAGS = -I$(top_srcdir)/include $(LIBEVENT_CFLAGS)
 libpromise_core_la_CFLAGS = $(WARN_CFLAGS) $(VISIBILITY_CFLAGS) $(OPTIMIZE_CFLAGS)
 libpromise_core_la_LIBADD = $(LIBEVENT_LIBS)
-libpromise_core_la_SOURCES =
+libpromise_core_la_SOURCES = \
+	src/cancel.c \
+	src/cell.h \
+	src/combine.c \
+	src/core.c \
+	src/core.h \
+	src/error.c \
+	src/iterator.c \
+	src/job.c \
+	src/list.c \
+	src/loop.c \
+	src/loop.h \
+	src/memory.c \
+	src/memory.h \
+	src/name.c \
+	src/promise.c \
+	src/reaction.c \
+	src/remote.c \
+	src/repeat.c \
+	src/ring.c \
+	src/slab.c \
+	src/timer.c \
+	src/unhandled.c \
+	src/value.c \
+	src/walk.c
 
 # What is installed: the same, exporting the public names only. (Visibility alone would let coverage builds add theirs.)
 lib_LTLIBRARIES += libpromise.la

@@ -1,0 +1,239 @@
+/* Iterators: over a list, or over what a function gives. */
+#include <promise/iterator.h>
+
+#include <string.h>
+
+#include "core.h"
+
+struct waiter { /* a promise_next() that came while a call was under way */
+    struct waiter *next;
+    promise_iterator_t *it;
+    promise_resolver_t *resolver;
+};
+
+struct promise_iterator {
+    promise_loop_t *loop;
+    promise_t *anchor;      /* a reference of ours: the loop's memory stays as long as the iterator */
+    promise_value_t list;   /* to be walked, or a rejection to be given; void when there is a function */
+    size_t index;           /* in the list */
+    promise_fn *fn;
+    void *arg;
+    promise_t *current;     /* the call that is under way; not a reference: the call ends before it does */
+    struct waiter *waiters; /* in the order of the calls */
+    promise_t *attached;    /* slots of the slab that hold what is to be freed, linked by next */
+    bool ended, closed;
+};
+
+promise_loop_t *promise__iterator_loop(const promise_iterator_t *it) { return it->loop; }
+
+/* ---- make and free ---- */
+
+void promise__iterator_free(promise_iterator_t *it) { promise__free(it); }
+
+promise_iterator_t *promise__iterator_nomem(promise_loop_t *loop) {
+    promise_iterator_t *it = promise__malloc(sizeof *it);
+
+    if (!it) return NULL;
+    memset(it, 0, sizeof *it);
+    it->loop = loop;
+    return it;
+}
+
+static bool is_nomem(const promise_iterator_t *it) { return it == it->loop->nomem_iterator; }
+
+static promise_iterator_t *iterator_new(promise_loop_t *loop, promise_value_t list, promise_fn *fn, void *arg) {
+    promise_iterator_t *it = promise__malloc(sizeof *it);
+
+    if (!it) {
+        promise__release(list);
+        return loop->nomem_iterator;
+    }
+    *it = (promise_iterator_t){.loop = loop, .anchor = promise_ref(loop->nomem), .list = list, .fn = fn, .arg = arg};
+    return it;
+}
+
+static void iterator_destroy(promise_iterator_t *it) {
+    promise_t *slot, *anchor = it->anchor;
+
+    while ((slot = it->attached)) {
+        it->attached = slot->next;
+        slot->free_object(slot->object);
+        promise__slab_release(promise__loop(slot), slot);
+    }
+    promise__release(it->list);
+    promise__free(it);
+    promise__drop_ref(anchor);
+}
+
+promise_iterator_t *promise_list_items(promise_loop_t *loop, promise_value_t list) {
+    loop = promise__loop_arg(loop, __func__);
+    if (!promise_is(list, &promise_type_list) && !promise_is_rejection(list)) {
+        promise_value_t given = promise__take(list);
+        list = promise__bad_argument(__func__, "list is not a list");
+        promise__release(given);
+    }
+    return iterator_new(loop, promise__take(list), NULL, NULL);
+}
+
+promise_iterator_t *promise_items(promise_loop_t *loop, size_t n, const promise_value_t *items) {
+    if (n && !items) return promise_list_items(loop, promise__bad_argument(__func__, "items is NULL"));
+    return promise_list_items(loop, promise_list(n, items));
+}
+
+promise_iterator_t *promise_strings(promise_loop_t *loop, size_t n, char *const *strings) {
+    promise_value_t list;
+
+    if (n && !strings) return promise_list_items(loop, promise__bad_argument(__func__, "strings is NULL"));
+    list = promise__list_of(n);
+    for (size_t i = 0; i < n && !promise_is_rejection(list); i++) {
+        promise_value_t text = strings[i] ? promise_string(strings[i]) : promise__bad_argument(__func__, "a string is NULL");
+        struct list *l = promise__object(list);
+        if (!promise_is_rejection(text)) l->items[i] = text;
+        else {
+            promise__release(list);
+            list = text;
+        }
+    }
+    return promise_list_items(loop, list);
+}
+
+promise_iterator_t *promise_pull(promise_loop_t *loop, promise_fn *fn, void *arg) {
+    if (!fn) promise__stop("promise_pull: fn is NULL");
+    return iterator_new(promise__loop_arg(loop, __func__), promise_void(), fn, arg);
+}
+
+static void check_iterator(const promise_iterator_t *it, const char *function) {
+    if (!it) promise__stop("%s: the iterator is NULL", function);
+    if (it->closed) promise__stop("%s: expected an iterator, got one that was closed", function);
+}
+
+promise_iterator_t *promise_iterator_attach(promise_iterator_t *it, void *object, void (*free_object)(void *object)) {
+    promise_t *slot;
+
+    check_iterator(it, __func__);
+    if (!free_object) promise__stop("promise_iterator_attach: free_object is NULL");
+    if (is_nomem(it)) { /* nothing will ever use the object */
+        free_object(object);
+        return it;
+    }
+    slot = promise__alloc(it->loop, KIND_ATTACH);
+    if (!slot) promise__stop("promise_iterator_attach: out of memory, and so is the reserve");
+    slot->flags |= FLAG_SETTLED; /* nobody's: it waits for nothing */
+    slot->object = object;
+    slot->free_object = free_object;
+    slot->next = it->attached;
+    it->attached = slot;
+    return it;
+}
+
+/* ---- a function's items: one call at a time, the others wait ---- */
+
+static promise_t *start_call(promise_iterator_t *it);
+
+static promise_value_t call_fn(promise_value_t v, void *arg) {
+    promise_iterator_t *it = arg;
+
+    return it->ended || it->closed ? promise_end() : it->fn(v, it->arg);
+}
+
+/* Sees what came. A call that was cancelled does not end the iterator: the next one asks again (K6). */
+static promise_value_t look(promise_value_t v, void *arg) {
+    promise_iterator_t *it = arg;
+
+    if (promise_is_end(v) || (promise_is_rejection(v) && !promise__is_the_canceled(v))) it->ended = true;
+    return v;
+}
+
+static void call_done(void *arg) {
+    promise_iterator_t *it = arg;
+    struct waiter *w = it->waiters;
+
+    it->current = NULL;
+    if (it->closed) iterator_destroy(it);
+    else if (w) {
+        promise_resolver_t *resolver = w->resolver;
+        it->waiters = w->next;
+        promise__free(w);
+        promise_resolve(resolver, promise_adopt(start_call(it)));
+    }
+}
+
+static promise_t *start_call(promise_iterator_t *it) {
+    promise_t *p = promise_try(it->loop, call_fn, it);
+
+    p = promise_then_catch(p, look, look, it);
+    it->current = p = promise_attach(p, it, call_done);
+    return p;
+}
+
+static void waiter_stop(void *arg) {
+    struct waiter *w = arg, **link = &w->it->waiters;
+    promise_resolver_t *resolver = w->resolver;
+
+    while (*link != w) link = &(*link)->next;
+    *link = w->next;
+    promise__free(w);
+    promise_abandon(resolver);
+}
+
+static promise_t *wait_for_call(promise_iterator_t *it) {
+    struct waiter *w = promise__malloc(sizeof *w), **link = &it->waiters;
+    promise_t *p;
+
+    if (!w) return promise__settled(it->loop, promise__nomem());
+    *w = (struct waiter){.it = it};
+    p = promise_new(it->loop, &w->resolver);
+    promise_on_cancel(w->resolver, waiter_stop, w);
+    while (*link) link = &(*link)->next;
+    *link = w;
+    return p;
+}
+
+/* ---- use one by one ---- */
+
+static promise_t *next_in_list(promise_iterator_t *it) {
+    promise_value_t list = it->list;
+
+    if (promise_is_rejection(list)) {
+        it->list = promise_void();
+        it->ended = true;
+        return promise__settled(it->loop, list);
+    }
+    if (it->index == promise_list_size(list)) {
+        it->ended = true;
+        return promise__settled(it->loop, promise_end());
+    }
+    return promise_from(it->loop, promise_list_get(list, it->index++));
+}
+
+promise_t *promise_next(promise_iterator_t *it) {
+    check_iterator(it, __func__);
+    promise__loop_arg(it->loop, __func__);
+    if (is_nomem(it)) return promise_ref(it->loop->nomem);
+    if (it->loop->dying) return promise__settled(it->loop, promise__canceled());
+    if (it->ended && !it->current) return promise__settled(it->loop, promise_end());
+    if (!it->fn) return next_in_list(it);
+    return it->current ? wait_for_call(it) : start_call(it);
+}
+
+void promise_iterator_close(promise_iterator_t *it) {
+    promise_loop_t *loop;
+    struct waiter *w;
+
+    if (!it) return;
+    check_iterator(it, __func__);
+    if (is_nomem(it)) return;
+    it->closed = true;
+    loop = it->loop;
+    while ((w = it->waiters)) {
+        it->waiters = w->next;
+        promise_reject(w->resolver, promise__canceled());
+        promise__free(w);
+    }
+    if (!it->current) {
+        iterator_destroy(it);
+        return;
+    }
+    promise__cancel_up(it->current);
+    promise__cancel_all(loop);
+}

@@ -1,0 +1,238 @@
+/*
+ * The engine: settling, waiting, and the queue of jobs. Nothing here recurses (T2): to settle is to queue, and the drain
+ * takes one job after the other.
+ */
+#include "core.h"
+
+/* ---- lists of children ---- */
+
+void promise__unlink_child(promise_t *c) {
+    promise_t *before = c->prev, *next = c->next;
+
+    if (before == c) { /* the only one */
+        promise__untag(next)->children = NULL;
+    } else if (promise__is_tagged(next)) { /* the last one */
+        promise__untag(next)->children->prev = before;
+        before->next = next;
+    } else if (promise__is_tagged(before->next)) { /* the first one: before is the last */
+        promise__untag(before->next)->children = next;
+        next->prev = before;
+    } else {
+        before->next = next;
+        next->prev = before;
+    }
+}
+
+void promise__move_children(promise_t *from, promise_t *to) {
+    promise_t *first = from->children, *last = first->prev, *there = to->children;
+
+    from->children = NULL;
+    last->next = promise__tag(to);
+    if (!there) {
+        to->children = first;
+        return;
+    }
+    first->prev = there->prev;
+    there->prev->next = first;
+    there->prev = last;
+}
+
+promise_t *promise__parent(const promise_t *c, int *steps) {
+    while (!promise__is_tagged(c->next)) {
+        if (!(*steps)--) return NULL;
+        c = c->next;
+    }
+    return promise__untag(c->next);
+}
+
+/* ---- the queue ---- */
+
+void promise__enqueue(promise_loop_t *loop, promise_t *p) {
+    p->next = NULL;
+    *loop->tail = p;
+    loop->tail = &p->next;
+    promise__wake(loop);
+}
+
+static void dequeue(promise_loop_t *loop) {
+    loop->head = loop->head->next;
+    if (!loop->head) loop->tail = &loop->head;
+}
+
+void promise__run_late(promise_t *p, promise_t *settled_parent) {
+    p->prev = settled_parent;
+    p->flags |= FLAG_LATE;
+    promise__enqueue(promise__loop(p), p);
+}
+
+void promise__wait_for(promise_t *c, promise_t *p) {
+    promise__handled(p);
+    if (p->flags & FLAG_SETTLED) {
+        promise__run_late(c, p);
+        return;
+    }
+    p->refs--;
+    promise__append_child(p, c);
+}
+
+/* ---- life and death ---- */
+
+void promise__free_if_unused(promise_t *p) {
+    if (p->refs || p->flags & (FLAG_QUEUED | FLAG_LISTED | FLAG_RUNNING)) return;
+    if (p->flags & FLAG_RESOLVERS && p->resolvers) return;
+    if (PROMISE_UNLIKELY(p->flags & FLAG_NAMED)) promise__name_forget(p);
+    promise_value_t v = p->value;
+    promise__slab_release(promise__loop(p), p);
+    promise__release(v);
+}
+
+void promise__drop_ref(promise_t *p) {
+    p->refs--;
+    if (p->flags & FLAG_SETTLED) promise__free_if_unused(p);
+}
+
+/* ---- settling ---- */
+
+void promise__settle(promise_t *p, promise_value_t v) {
+    promise_loop_t *loop = promise__loop(p);
+
+    p->value = v;
+    p->flags |= FLAG_SETTLED;
+    if (PROMISE_LIKELY(p->children != NULL)) {
+        p->flags |= FLAG_QUEUED;
+        promise__enqueue(loop, p);
+    } else if (PROMISE_UNLIKELY(v.type & MARK_REJECTION) && !(p->flags & FLAG_HANDLED)) {
+        promise__unhandled_add(loop, p);
+    } else {
+        promise__free_if_unused(p);
+    }
+}
+
+promise_t *promise__settled(promise_loop_t *loop, promise_value_t v) {
+    promise_t *p = promise__alloc(loop, KIND_ADOPT);
+
+    if (!p) {
+        promise__release(v);
+        return promise_ref(loop->nomem);
+    }
+    p->flags |= FLAG_SETTLED;
+    p->value = v;
+    if (v.type & MARK_REJECTION) promise__unhandled_add(loop, p);
+    return p;
+}
+
+/* Looks 64 steps up. */
+bool promise__is_cycle(const promise_t *p, const promise_t *inner) {
+    int steps = 64;
+
+    while (inner && inner != p && promise__is_child(inner) && steps-- > 0) inner = promise__parent(inner, &steps);
+    return inner == p;
+}
+
+/* A promise that nobody else can reach gives its children to the one it is to follow, and goes: that is how an endless chain
+ * of returned promises stays in constant memory. */
+static bool shorten(promise_t *p, promise_t *inner) {
+    bool reachable = p->refs || (p->flags & FLAG_RESOLVERS && p->resolvers);
+
+    if (reachable || p->flags & FLAG_CANCELED) return false;
+    inner->refs--;
+    if (p->flags & FLAG_HANDLED) promise__handled(inner);
+    if (p->children) promise__move_children(p, inner);
+    if (p->flags & FLAG_NAMED) promise__name_forget(p);
+    promise__slab_release(promise__loop(p), p);
+    return true;
+}
+
+/* p takes inner's outcome (2.3.2), and the caller's reference to it. */
+static void follow(promise_t *p, promise_t *inner) {
+    promise_loop_t *loop = promise__loop(p);
+
+    if (promise__loop(inner) != loop) promise__stop("a promise was resolved with a promise of another loop: use promise_remote_t");
+    if (promise__is_cycle(p, inner)) {
+        promise__drop_ref(inner);
+        promise__settle(p, promise_throw_at(p->flags & FLAG_RESOLVERS ? p->place : NULL, &promise_errors, PROMISE_ECYCLE, NULL));
+        return;
+    }
+    if (!(inner->flags & FLAG_SETTLED) && shorten(p, inner)) return;
+    promise__set_kind(p, KIND_ADOPT);
+    promise__wait_for(p, inner);
+    /* K3: what is returned in a cancelled chain is cancelled at once, but for a shield. */
+    if (PROMISE_UNLIKELY(p->flags & FLAG_CANCELED) && promise__is_child(p) && promise__kind(inner) != KIND_SHIELD) {
+        promise__cancel_up(p);
+        promise__cancel_all(loop);
+    }
+}
+
+static PROMISE_COLD void unwrap(promise_t *p, promise_value_t v) {
+    if (promise__type(v) == &promise_type_promise) {
+        follow(p, v.as.pointer);
+        return;
+    }
+    if (!(p->flags & FLAG_RESOLVERS)) {
+        p->flags |= FLAG_RESOLVERS;
+        p->resolvers = 0;
+        p->place = NULL;
+    }
+    p->value = v;
+    promise__set_kind(p, KIND_THENABLE);
+    promise__run_late(p, NULL);
+}
+
+void promise__resolve(promise_t *p, promise_value_t v) {
+    const struct promise_type *type = promise__type(v);
+
+    if (PROMISE_UNLIKELY(type && type->then) && !(v.type & MARK_REJECTION)) unwrap(p, v);
+    else promise__settle(p, v);
+}
+
+/* ---- running ---- */
+
+/* p was queued as a job of its own, with a settled parent, or none. */
+static void run_single(promise_loop_t *loop, promise_t *p) {
+    promise_t *parent = p->prev;
+    promise_value_t input = parent ? parent->value : promise_void();
+
+    if (p->flags & FLAG_NO_INPUT) input = promise__canceled();
+    p->flags &= ~(uint32_t)(FLAG_LATE | FLAG_NO_INPUT);
+    promise__react(loop, p, input);
+    if (parent) promise__drop_ref(parent);
+}
+
+/* Runs jobs; gives the budget that is left. */
+static unsigned run_jobs(promise_loop_t *loop, unsigned budget) {
+    promise_t *p;
+
+    for (; (p = loop->head) && budget; budget--) {
+        if (!(p->flags & FLAG_SETTLED)) {
+            dequeue(loop);
+            run_single(loop, p);
+            continue;
+        }
+        if (p->children) promise__react(loop, promise__shift_child(p), p->value);
+        if (p->children) continue;
+        dequeue(loop);
+        p->flags &= ~(uint32_t)FLAG_QUEUED;
+        promise__free_if_unused(p);
+    }
+    return budget;
+}
+
+bool promise__drain(promise_loop_t *loop, unsigned budget) {
+    promise_loop_t *outer = promise__current;
+
+    promise__current = loop;
+    loop->draining = true;
+    promise__unhandled_slice(loop);
+    do {
+        promise__cancel_all(loop);
+        budget = run_jobs(loop, budget);
+    } while (loop->cancels && budget);
+    promise__unhandled_report(loop, !loop->head);
+    loop->draining = loop->woken = false;
+    promise__current = outer;
+    return loop->head || loop->cancels;
+}
+
+bool promise__running_is_canceled(const promise_loop_t *loop) {
+    return loop->running && loop->running->flags & FLAG_CANCELED;
+}

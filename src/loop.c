@@ -1,0 +1,248 @@
+/* The host on libevent: a timer event that drains, timers, and running until a promise settles. */
+#include <promise/loop.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include "loop.h"
+
+struct timer {
+    struct event event;
+    struct event_host *host;
+    uint64_t due; /* in microseconds, on the clock of now_us */
+    void (*fire)(void *arg);
+    void *arg;
+};
+
+/* ---- the host ---- */
+
+static uint64_t now_us(void) {
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* The first drain may as well come in this pass of the base; one whose budget ran out must not, or timers and I/O starve
+ * (J1): event_active would have the base go on with its active queue until that is empty. */
+static void host_wake(void *data, bool again) {
+    static const struct timeval soon = {0, 0};
+    struct event_host *h = data;
+
+    if (!again || event_add(h->drain, &soon) < 0) event_active(h->drain, EV_TIMEOUT, 0);
+}
+
+static uint64_t host_now(void *data) {
+    (void)data;
+    return now_us() / 1000;
+}
+
+/* From now, not from the time that the base cached when its callbacks began (R24). */
+static int arm(struct timer *t) {
+    uint64_t now = now_us(), left = t->due > now ? t->due - now : 0;
+    struct timeval tv = {(time_t)(left / 1000000), (suseconds_t)(left % 1000000)};
+
+    event_base_update_cache_time(t->host->base);
+    return event_add(&t->event, &tv);
+}
+
+/* The base's clock may be a coarse one, and early: then the rest is waited for. */
+static void timer_due(evutil_socket_t fd, short what, void *arg) {
+    struct timer *t = arg;
+    promise_loop_t *loop = t->host->loop;
+    void (*fire)(void *) = t->fire;
+    void *fire_arg = t->arg;
+
+    (void)fd, (void)what;
+    if (now_us() < t->due && arm(t) == 0) return;
+    promise__free(t);
+    loop->woken = true; /* the drain is here (J2) */
+    fire(fire_arg);
+    promise_loop_drain(loop);
+}
+
+static void *host_after(void *data, uint64_t ms, void (*fire)(void *arg), void *arg) {
+    struct event_host *h = data;
+    struct timer *t = promise__malloc(sizeof *t);
+    uint64_t most = (uint64_t)INT32_MAX * 1000; /* 68 years: no time_t overflows */
+
+    if (!t) return NULL;
+    *t = (struct timer){.host = h, .fire = fire, .arg = arg};
+    t->due = now_us() + 1000 * (ms < most ? ms : most);
+    if (evtimer_assign(&t->event, h->base, timer_due, t) == 0 && arm(t) == 0) return t;
+    promise__free(t);
+    return NULL;
+}
+
+static void host_cancel_after(void *data, void *timer) {
+    struct timer *t = timer;
+
+    (void)data;
+    event_del(&t->event);
+    promise__free(t);
+}
+
+static void host_free(struct event_host *h) {
+    if (h->own_base) event_base_free(h->base);
+    promise__free(h);
+}
+
+static void host_gone(void *data) {
+    struct event_host *h = data;
+
+    promise__mailbox_close(h);
+    event_free(h->drain);
+    h->loop = NULL;
+    if (!h->running) host_free(h); /* else promise_loop_run does it, which is above us on the stack */
+}
+
+static const struct promise_host event_host = {sizeof event_host, host_wake, host_now, host_after, host_cancel_after, host_gone};
+
+struct event_host *promise__event_host(const promise_loop_t *loop) {
+    return loop->host == &event_host ? loop->host_data : NULL;
+}
+
+static void drain_due(evutil_socket_t fd, short what, void *arg) {
+    struct event_host *h = arg;
+
+    (void)fd, (void)what;
+    promise_loop_drain(h->loop);
+}
+
+/* ---- make ---- */
+
+static struct event_base *new_base(void) {
+    struct event_config *config = event_config_new();
+    struct event_base *base;
+
+    if (!config) return NULL;
+    event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER);
+    base = event_base_new_with_config(config);
+    event_config_free(config);
+    return base;
+}
+
+promise_loop_t *promise_loop_new(struct event_base *base) {
+    struct event_host *h = promise__malloc(sizeof *h);
+
+    if (!h) return NULL;
+    *h = (struct event_host){.base = base ? base : new_base(), .own_base = !base};
+    if (h->base) h->drain = evtimer_new(h->base, drain_due, h);
+    if (h->drain) h->loop = promise__loop_create(&event_host, h);
+    if (h->loop) return h->loop;
+    if (h->drain) event_free(h->drain);
+    if (h->own_base && h->base) event_base_free(h->base);
+    promise__free(h);
+    return NULL;
+}
+
+struct event_base *promise_loop_base(const promise_loop_t *loop) {
+    struct event_host *h = promise__event_host(promise__loop_arg((promise_loop_t *)(uintptr_t)loop, __func__));
+
+    return h ? h->base : NULL;
+}
+
+/* ---- run ---- */
+
+/* J6 */
+static struct event_host *check_run(promise_loop_t *loop, const char *function) {
+    struct event_host *h;
+
+    if (!loop) promise__stop("%s: loop is NULL", function);
+    loop = promise__loop_arg(loop, function);
+    h = promise__event_host(loop);
+    if (!h) promise__stop("%s: expected a loop of promise_loop_new, got one of promise_loop_new_hosted", function);
+    if (loop->thread != &promise__current) promise__stop("%s: expected the thread of the loop, called on another", function);
+    if (loop->draining) promise__stop("%s: called inside a handler: return the promise instead (promise_adopt)", function);
+    if (h->running) promise__stop("%s: the loop is running already", function);
+    return h;
+}
+
+/* Gives 0 while the base goes on, PROMISE_ESTALLED when nothing is left, PROMISE_ESTOPPED when broken off. */
+static int run_base(struct event_host *h, int flags) {
+    int none;
+
+    h->running = true;
+    none = event_base_loop(h->base, flags);
+    h->running = false;
+    if (!h->loop) return 0;
+    if (event_base_got_break(h->base) || event_base_got_exit(h->base)) return PROMISE_ESTOPPED;
+    return none ? PROMISE_ESTALLED : 0;
+}
+
+static promise_value_t why_not(const promise_t *p, int code) {
+    char text[256];
+
+    if (code == PROMISE_ESTOPPED) return promise_throw_at(NULL, &promise_errors, code, NULL);
+    return promise_throw_at(NULL, &promise_errors, code, "nothing is left that could settle the promise: it waits for %s",
+                            promise__describe_source(p, text, sizeof text));
+}
+
+static int run_until(struct event_host *h, promise_t *p, promise_value_t *result) {
+    promise_value_t outcome;
+    int code = 0, status;
+
+    if (result) promise__handled(p);
+    while (!(p->flags & FLAG_SETTLED) && !code) code = run_base(h, EVLOOP_ONCE);
+    if (p->flags & FLAG_SETTLED) outcome = promise__copy(p->value);
+    else outcome = why_not(p, code);
+    status = promise_is_rejection(outcome) ? -1 : 0;
+    if (result) promise_value_set(result, outcome);
+    else if (p->flags & FLAG_SETTLED) promise__release(outcome);
+    else { /* for the hook */
+        promise_unref(promise__settled(h->loop, outcome));
+        promise_loop_drain(h->loop);
+    }
+    return status;
+}
+
+int promise_loop_run(promise_loop_t *loop, promise_t *p, promise_value_t *result) {
+    struct event_host *h = check_run(loop, __func__);
+    int status;
+
+    if (!p) {
+        status = run_base(h, 0) == PROMISE_ESTOPPED ? -1 : 0;
+        if (result) promise_value_clear(result);
+    } else {
+        promise__check(p, __func__);
+        if (promise__loop(p) != loop) promise__stop("promise_loop_run: expected a promise of this loop, got one of another");
+        status = run_until(h, p, result);
+        promise__drop_ref(p);
+    }
+    if (!h->loop) host_free(h);
+    return status;
+}
+
+int promise_loop_turn(promise_loop_t *loop) {
+    struct event_host *h = check_run(loop, __func__);
+    int code = run_base(h, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+
+    if (h->loop) return code != PROMISE_ESTALLED;
+    host_free(h);
+    return 0;
+}
+
+int promise_run(promise_fn *fn, void *arg) {
+    promise_loop_t *loop = promise_loop_new(NULL);
+    promise_value_t outcome = {0};
+    char text[512];
+
+    if (!loop) {
+        fputs("out of memory\n", stderr);
+        return EXIT_FAILURE;
+    }
+    promise_loop_run(loop, promise_try(loop, fn, arg), &outcome);
+    promise_loop_free(loop);
+    if (!promise_is_rejection(outcome)) {
+        promise_value_clear(&outcome);
+        return EXIT_SUCCESS;
+    }
+    promise_print(outcome, text, sizeof text);
+    fprintf(stderr, "%s\n", text);
+    promise_value_clear(&outcome);
+    return EXIT_FAILURE;
+}

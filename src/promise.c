@@ -1,0 +1,260 @@
+/* Promises and resolvers: the public calls, thin over job.c and cancel.c. */
+#include <promise/promise.h>
+
+#include "core.h"
+
+/* ---- checks ---- */
+
+PROMISE_COLD void promise__misused(const promise_t *p, const char *function) {
+    if (!p) promise__stop("%s: the promise is NULL", function);
+    if (!(p->flags & FLAG_LIVE)) promise__stop("%s: expected a promise, got one that is gone (was it consumed before?)", function);
+    promise__stop("%s: expected a promise with a reference, got one that was consumed before (promise_ref it)", function);
+}
+
+promise_t *promise__check_resolver(promise_resolver_t *resolver, const char *function) {
+    promise_t *p = (promise_t *)resolver;
+
+    if (!p) promise__stop("%s: the resolver is NULL", function);
+    if (!(p->flags & FLAG_LIVE && p->flags & FLAG_RESOLVERS && p->resolvers))
+        promise__stop("%s: expected a resolver, got one that was used before (promise_resolver_ref it)", function);
+    promise__check_thread(promise__loop(p), function);
+    return p;
+}
+
+static void check_fn(promise_fn *fn, const char *function) {
+    if (!fn) promise__stop("%s: fn is NULL", function);
+}
+
+/* ---- make ---- */
+
+promise_t *promise_new_at(const char *where, promise_loop_t *loop, promise_resolver_t **resolver) {
+    promise_t *p;
+    bool nomem = false;
+
+    if (!resolver) promise__stop("promise_new: resolver is NULL");
+    loop = promise__loop_arg(loop, "promise_new");
+    p = promise__slab_alloc(loop);
+    if (PROMISE_UNLIKELY(!p)) {
+        p = promise__slab_reserve(loop);
+        nomem = true;
+    }
+    if (PROMISE_UNLIKELY(!p)) {
+        loop->nomem->resolvers++;
+        *resolver = (promise_resolver_t *)loop->nomem;
+        return promise_ref(loop->nomem);
+    }
+    p->refs = 1;
+    p->flags = FLAG_LIVE | FLAG_RESOLVERS | KIND_SOURCE;
+    p->children = NULL;
+    p->resolvers = 1;
+    p->place = where;
+    p->stop = NULL;
+    *resolver = (promise_resolver_t *)p;
+    if (PROMISE_UNLIKELY(nomem)) promise__doom(p);
+    if (PROMISE_UNLIKELY(loop->dead)) promise__settle(p, promise__canceled());
+    return p;
+}
+
+promise_t *promise_from(promise_loop_t *loop, promise_value_t v) {
+    promise_t *p;
+
+    loop = promise__loop_arg(loop, __func__);
+    v = promise__take(v);
+    if (!promise__type(v) || !promise__type(v)->then || promise_is_rejection(v)) return promise__settled(loop, v);
+    if (promise__type(v) == &promise_type_promise) {
+        if (promise__loop(v.as.pointer) != loop) promise__stop("promise_from: expected a promise of this loop, got one of another");
+        return v.as.pointer;
+    }
+    p = promise__alloc(loop, KIND_REACTION);
+    if (p) {
+        promise__resolve(p, v);
+        return p;
+    }
+    promise__release(v);
+    return promise_ref(loop->nomem);
+}
+
+promise_t *promise_try(promise_loop_t *loop, promise_fn *fn, void *arg) {
+    promise_t *p;
+
+    check_fn(fn, __func__);
+    loop = promise__loop_arg(loop, __func__);
+    if (loop->dying) return promise__settled(loop, promise__canceled());
+    p = promise__alloc(loop, KIND_REACTION);
+    if (!p) return promise_ref(loop->nomem);
+    p->fulfilled = fn;
+    p->rejected = NULL;
+    p->arg = arg;
+    promise__run_late(p, NULL);
+    return p;
+}
+
+/* ---- the producer's side ---- */
+
+static bool is_open(const promise_t *p) {
+    return promise__kind(p) == KIND_SOURCE && !(p->flags & (FLAG_SETTLED | FLAG_LISTED));
+}
+
+/* Lets go of one resolver; nobody is left who could settle a source without any. */
+static void drop_resolver(promise_t *p) {
+    if (--p->resolvers) return;
+    if (p->flags & FLAG_SETTLED) promise__free_if_unused(p);
+    else if (is_open(p))
+        promise__settle(p, promise_throw_at(p->place, &promise_errors, PROMISE_EABANDONED,
+                                            "the last resolver of the promise made at %s was let go of", p->place));
+}
+
+/* Counted down first: settling may free p. */
+static void settle_by(promise_t *p, promise_value_t v, bool unwrap) {
+    v = promise__take(v);
+    if (!is_open(p)) {
+        drop_resolver(p);
+        promise__release(v);
+        return;
+    }
+    p->resolvers--;
+    if (unwrap) promise__resolve(p, v);
+    else promise__settle(p, promise_throw_value(v));
+}
+
+void promise_resolve(promise_resolver_t *resolver, promise_value_t v) { settle_by(promise__check_resolver(resolver, __func__), v, true); }
+void promise_reject(promise_resolver_t *resolver, promise_value_t reason) {
+    settle_by(promise__check_resolver(resolver, __func__), reason, false);
+}
+void promise_abandon(promise_resolver_t *resolver) { drop_resolver(promise__check_resolver(resolver, __func__)); }
+
+promise_resolver_t *promise_resolver_ref(promise_resolver_t *resolver) {
+    promise__check_resolver(resolver, __func__)->resolvers++;
+    return resolver;
+}
+
+bool promise_resolver_is_pending(const promise_resolver_t *resolver) {
+    return is_open(promise__check_resolver((promise_resolver_t *)(uintptr_t)resolver, __func__));
+}
+
+void promise_on_cancel(promise_resolver_t *resolver, void (*stop)(void *arg), void *arg) {
+    promise_t *p = promise__check_resolver(resolver, __func__);
+
+    if (promise__kind(p) != KIND_SOURCE || p->flags & FLAG_SETTLED) return;
+    p->stop = stop;
+    p->stop_arg = arg;
+}
+
+/* ---- the consumer's side ---- */
+
+/* A new promise of that kind that waits for p, consumed; or what there is instead, when there is none. */
+static promise_t *derive(promise_t *p, enum kind kind, promise_t **instead) {
+    promise_loop_t *loop = promise__loop(p);
+    promise_t *c = NULL;
+
+    if (PROMISE_UNLIKELY(loop->dead)) *instead = p; /* settled for ever, and nothing runs */
+    else if (PROMISE_UNLIKELY(!(c = promise__alloc(loop, kind)))) {
+        *instead = promise_ref(loop->nomem);
+        promise__drop_ref(p);
+    }
+    return c;
+}
+
+static promise_t *react(promise_t *p, promise_fn *fulfilled, promise_fn *rejected, void *arg) {
+    promise_t *instead, *c = derive(p, KIND_REACTION, &instead);
+
+    if (PROMISE_UNLIKELY(!c)) return instead;
+    if (PROMISE_UNLIKELY(promise__loop(p)->dying)) fulfilled = rejected = NULL; /* J5: new work does not run */
+    c->fulfilled = fulfilled;
+    c->rejected = rejected;
+    c->arg = arg;
+    promise__wait_for(c, p);
+    return c;
+}
+
+promise_t *promise_then(promise_t *p, promise_fn *fn, void *arg) {
+    promise__check(p, __func__);
+    check_fn(fn, __func__);
+    return react(p, fn, NULL, arg);
+}
+
+promise_t *promise_catch(promise_t *p, promise_fn *fn, void *arg) {
+    promise__check(p, __func__);
+    check_fn(fn, __func__);
+    return react(p, NULL, fn, arg);
+}
+
+promise_t *promise_then_catch(promise_t *p, promise_fn *fulfilled, promise_fn *rejected, void *arg) {
+    promise__check(p, __func__);
+    return react(p, fulfilled, rejected, arg);
+}
+
+promise_t *promise_finally(promise_t *p, promise_fn *fn, void *arg) {
+    promise_t *c, *instead;
+
+    promise__check(p, __func__);
+    check_fn(fn, __func__);
+    c = derive(p, promise__loop(p)->dying ? KIND_ADOPT : KIND_FINALLY, &instead);
+    if (!c) return instead;
+    c->fulfilled = fn;
+    c->arg = arg;
+    promise__wait_for(c, p);
+    return c;
+}
+
+promise_t *promise_shield(promise_t *p) {
+    promise_t *c, *instead;
+
+    promise__check(p, __func__);
+    c = derive(p, KIND_SHIELD, &instead);
+    if (!c) return instead;
+    promise__wait_for(c, p);
+    return c;
+}
+
+promise_t *promise_attach(promise_t *p, void *object, void (*free_object)(void *object)) {
+    promise_t *c;
+
+    promise__check(p, __func__);
+    if (!free_object) promise__stop("promise_attach: free_object is NULL");
+    if (promise__loop(p)->dead) { /* settled for ever, and no drain will come */
+        free_object(object);
+        return p;
+    }
+    c = promise__alloc(promise__loop(p), KIND_ATTACH);
+    if (!c) promise__stop("promise_attach: out of memory, and so is the reserve of %zu promises", (size_t)SLOTS_PER_PAGE);
+    c->object = object;
+    c->free_object = free_object;
+    promise__wait_for(c, p);
+    return c;
+}
+
+promise_value_t promise_adopt(promise_t *p) {
+    promise__check(p, __func__);
+    return (promise_value_t){(uintptr_t)&promise_type_promise, {.pointer = p}};
+}
+
+promise_t *promise_ref(promise_t *p) {
+    promise__check(p, __func__);
+    p->refs++;
+    return p;
+}
+
+void promise_unref(promise_t *p) {
+    if (!p) return;
+    promise__check(p, __func__);
+    promise__drop_ref(p);
+}
+
+/* ---- query ---- */
+
+enum promise_state promise_get_state(const promise_t *p) {
+    promise__check(p, __func__);
+    if (!(p->flags & FLAG_SETTLED)) return PROMISE_PENDING;
+    return promise_is_rejection(p->value) ? PROMISE_REJECTED : PROMISE_FULFILLED;
+}
+
+promise_value_t promise_peek(const promise_t *p) {
+    promise__check(p, __func__);
+    return p->flags & FLAG_SETTLED ? promise__mark(p->value, MARK_LENT) : promise_void();
+}
+
+promise_loop_t *promise_loop_of(const promise_t *p) {
+    promise__check(p, __func__);
+    return promise__loop(p);
+}

@@ -1,0 +1,104 @@
+/* What each kind of promise does when its input has come. */
+#include "core.h"
+
+promise_value_t promise__call(promise_loop_t *loop, promise_t *p, promise_fn *fn, promise_value_t v, void *arg) {
+    promise_value_t result;
+
+    p->flags |= FLAG_RUNNING;
+    loop->running = p;
+    result = fn(promise__mark(v, MARK_LENT), arg);
+    loop->running = NULL;
+    p->flags &= ~(uint32_t)FLAG_RUNNING;
+    return promise__returned(result);
+}
+
+static void react_finally(promise_loop_t *loop, promise_t *p, promise_value_t input) {
+    promise_value_t v;
+    promise_t *inner;
+
+    if (p->flags & FLAG_WAITING) { /* input is the outcome of what the handler gave */
+        v = p->saved;
+        if (input.type & MARK_REJECTION || p->flags & FLAG_OVERRIDE) {
+            promise__release(v);
+            v = input.type & MARK_REJECTION ? promise__copy(input) : promise__canceled();
+        }
+        promise__settle(p, v);
+        return;
+    }
+    v = promise__call(loop, p, p->fulfilled, promise_void(), p->arg);
+    if (v.type & MARK_REJECTION) {
+        promise__settle(p, v);
+        return;
+    }
+    if (!promise__type(v) || !promise__type(v)->then) {
+        promise__release(v);
+        promise__settle(p, promise__copy(input));
+        return;
+    }
+    inner = promise_from(loop, v);
+    if (promise__is_cycle(p, inner)) {
+        promise__drop_ref(inner);
+        promise__settle(p, promise_throw_at(NULL, &promise_errors, PROMISE_ECYCLE, NULL));
+        return;
+    }
+    p->saved = promise__copy(input);
+    p->flags |= FLAG_WAITING;
+    promise__wait_for(p, inner);
+}
+
+static void react_attach(promise_loop_t *loop, promise_t *p, promise_value_t input) {
+    promise_value_t v = p->flags & FLAG_OVERRIDE ? promise__canceled() : promise__copy(input);
+
+    p->flags |= FLAG_RUNNING;
+    loop->running = p;
+    p->free_object(p->object);
+    loop->running = NULL;
+    p->flags &= ~(uint32_t)FLAG_RUNNING;
+    promise__settle(p, v);
+}
+
+static void react_timeout(promise_loop_t *loop, promise_t *p, promise_value_t input) {
+    promise_value_t v = p->flags & FLAG_DECIDED ? p->timeout_outcome : promise__copy(input);
+
+    promise__timer_stop(loop, p);
+    promise__settle(p, v);
+}
+
+static void react_thenable(promise_t *p, promise_value_t input) {
+    promise_value_t v = p->value;
+
+    if (input.type & MARK_REJECTION) { /* cancelled before it was asked */
+        promise__settle(p, input);
+    } else {
+        promise__set_kind(p, KIND_SOURCE);
+        p->stop = NULL;
+        p->resolvers++;
+        promise__type(v)->then(promise__type(v)->free ? promise__object(v) : v.as.pointer, (promise_resolver_t *)p);
+    }
+    promise__release(v);
+}
+
+void promise__react(promise_loop_t *loop, promise_t *p, promise_value_t input) {
+    switch (promise__kind(p)) {
+    case KIND_REACTION: {
+        promise_fn *fn = input.type & MARK_REJECTION ? p->rejected : p->fulfilled;
+        if (fn) promise__resolve(p, promise__call(loop, p, fn, input, p->arg));
+        else promise__settle(p, promise__copy(input));
+        break;
+    }
+    case KIND_ADOPT:
+    case KIND_SHIELD:
+        promise__settle(p, p->flags & FLAG_OVERRIDE ? promise__canceled() : promise__copy(input));
+        break;
+    case KIND_FINALLY: react_finally(loop, p, input); break;
+    case KIND_ATTACH: react_attach(loop, p, input); break;
+    case KIND_TIMEOUT: react_timeout(loop, p, input); break;
+    case KIND_THENABLE: react_thenable(p, input); break;
+    case KIND_ELEMENT:
+        if (!p->owner) promise__slab_release(loop, p);
+        else if (promise__kind(p->owner) == KIND_WALK) promise__walk_element(p, input);
+        else promise__aggregate_element(p, input);
+        break;
+    default: promise__stop("a promise of kind %d was run: this is a bug of libpromise", (int)promise__kind(p));
+    }
+}

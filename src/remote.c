@@ -1,0 +1,301 @@
+/*
+ * What crosses threads: a mailbox, and remotes that post into it.
+ *
+ * Mails are pushed on a lock-free stack by any thread, and taken all at once by the loop, which turns them round. Whoever
+ * pushes on an empty stack writes a byte into a pipe, which the base watches. When the loop goes it puts CLOSED in the place
+ * of the stack: from then on pushing fails, and who tried keeps what it had.
+ */
+#include <promise/remote.h>
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "loop.h"
+
+enum action { RESOLVE, REJECT, ABANDON, CALL, NUDGE };
+
+struct mail {
+    struct mail *next;
+    enum action action;
+    promise_value_t value;
+    promise_fn *fn; /* CALL */
+};
+
+struct promise_remote {
+    struct mail mail; /* first, so that one is the other */
+    promise_mailbox_t *mailbox;
+    /* the loop's thread only: */
+    promise_resolver_t *resolver; /* NULL once the loop is gone */
+    promise_remote_t *next, **link;
+};
+
+struct promise_mailbox {
+    atomic_size_t refs; /* one is the loop's */
+    _Atomic(struct mail *) stack;
+    int wake_read, wake_write;
+    atomic_bool nudged;
+    struct mail nudge; /* brings a reference back to the loop, so that it sees that nobody is left */
+    promise_remote_t *remotes; /* the loop's thread only: those that have not been used */
+};
+
+static struct mail closed;
+#define CLOSED (&closed)
+
+static promise_remote_t ignored; /* stands for a remote that could not be made */
+
+/* ---- any thread ---- */
+
+static void mailbox_release(promise_mailbox_t *m) {
+    if (atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) != 1) return;
+    close(m->wake_read);
+    close(m->wake_write);
+    promise__free(m);
+}
+
+/* -1 when the loop is gone. The mail may be gone when this returns, and so may the mailbox, but for the caller's reference. */
+static int push(promise_mailbox_t *m, struct mail *mail) {
+    struct mail *top = atomic_load_explicit(&m->stack, memory_order_relaxed);
+    ssize_t written;
+
+    do {
+        if (top == CLOSED) return -1;
+        mail->next = top;
+    } while (!atomic_compare_exchange_weak_explicit(&m->stack, &top, mail, memory_order_release, memory_order_relaxed));
+    if (top) return 0;
+    do written = write(m->wake_write, "", 1); /* a full pipe will do as well */
+    while (written < 0 && errno == EINTR);
+    return 0;
+}
+
+promise_mailbox_t *promise_mailbox_ref(promise_mailbox_t *m) {
+    if (!m) promise__stop("promise_mailbox_ref: the mailbox is NULL");
+    atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
+    return m;
+}
+
+/* The last reference but the loop's goes by mail: the loop no longer needs to wait for us. */
+void promise_mailbox_unref(promise_mailbox_t *m) {
+    size_t refs;
+
+    if (!m) return;
+    refs = atomic_load_explicit(&m->refs, memory_order_relaxed);
+    while (refs > 2)
+        if (atomic_compare_exchange_weak_explicit(&m->refs, &refs, refs - 1, memory_order_acq_rel, memory_order_relaxed)) return;
+    if (atomic_exchange(&m->nudged, true) || push(m, &m->nudge) < 0) mailbox_release(m);
+}
+
+/* One reference of our own that may leave for another thread (H3). */
+static promise_value_t take_to_cross(promise_value_t v, const char *function) {
+    v = promise__take(v);
+    if (promise__type(v) == &promise_type_promise) promise__stop("%s: expected a value that may cross threads, got a promise", function);
+#ifdef PROMISE_DEBUG
+    if (promise__type(v) && promise__type(v)->free) {
+        size_t refs = ((struct cell *)v.as.pointer)->refs;
+        if (refs != 1 && refs != CELL_STATIC)
+            promise__stop("%s: expected a value with one reference, got a %s with %zu", function, promise_type_name(v), refs);
+    }
+#endif
+    return v;
+}
+
+static void use(promise_remote_t *remote, enum action action, promise_value_t v, const char *function) {
+    promise_mailbox_t *m;
+
+    if (!remote) promise__stop("%s: the remote is NULL", function);
+    v = take_to_cross(v, function);
+    if (remote == &ignored) {
+        promise__release(v);
+        return;
+    }
+    m = remote->mailbox;
+    remote->mail.action = action;
+    remote->mail.value = v;
+    if (push(m, &remote->mail) == 0) return; /* the reference to the mailbox goes with it */
+    promise__release(v);
+    promise__free(remote);
+    mailbox_release(m);
+}
+
+void promise_remote_resolve(promise_remote_t *remote, promise_value_t v) { use(remote, RESOLVE, v, __func__); }
+void promise_remote_reject(promise_remote_t *remote, promise_value_t reason) { use(remote, REJECT, reason, __func__); }
+void promise_remote_abandon(promise_remote_t *remote) { use(remote, ABANDON, promise_void(), __func__); }
+
+int promise_post(promise_mailbox_t *m, promise_fn *fn, promise_value_t v) {
+    struct mail *mail;
+
+    if (!m) promise__stop("promise_post: the mailbox is NULL");
+    if (!fn) promise__stop("promise_post: fn is NULL");
+    v = take_to_cross(v, __func__);
+    mail = promise__malloc(sizeof *mail);
+    if (mail) {
+        *mail = (struct mail){.action = CALL, .value = v, .fn = fn};
+        if (push(m, mail) == 0) return 0;
+    }
+    promise__free(mail);
+    promise__release(v);
+    return -1;
+}
+
+/* ---- the loop's thread ---- */
+
+/* The base waits for mail as long as some may come (J3). */
+static void watch(struct event_host *h) {
+    bool wanted = h->mailbox->remotes || atomic_load_explicit(&h->mailbox->refs, memory_order_acquire) > 1;
+
+    if (wanted && !event_pending(h->mail, EV_READ, NULL)) event_add(h->mail, NULL);
+    if (!wanted) event_del(h->mail);
+}
+
+static void remote_unlink(promise_remote_t *remote) {
+    *remote->link = remote->next;
+    if (remote->next) remote->next->link = remote->link;
+}
+
+static void open_remote(promise_mailbox_t *m, promise_remote_t *remote) {
+    promise_resolver_t *resolver = remote->resolver;
+    struct mail mail = remote->mail;
+
+    if (resolver) remote_unlink(remote);
+    promise__free(remote);
+    if (!resolver) promise__release(mail.value);
+    else if (mail.action == RESOLVE) promise_resolve(resolver, mail.value);
+    else if (mail.action == REJECT) promise_reject(resolver, mail.value);
+    else promise_abandon(resolver);
+    mailbox_release(m);
+}
+
+/* As by promise_try, but with a value. */
+static void open_call(struct event_host *h, struct mail *mail) {
+    promise_fn *fn = mail->fn;
+    promise_value_t v = mail->value;
+
+    promise__free(mail);
+    if (h->loop->dying) promise__release(v);
+    else promise_unref(promise_then_catch(promise__settled(h->loop, v), fn, fn, NULL));
+}
+
+static void open_all(struct event_host *h, struct mail *mail) {
+    promise_mailbox_t *m = h->mailbox;
+    struct mail *oldest = NULL, *next;
+
+    for (; mail; mail = next) { /* the last came on top */
+        next = mail->next;
+        mail->next = oldest;
+        oldest = mail;
+    }
+    for (mail = oldest; mail; mail = next) {
+        next = mail->next;
+        if (mail->action == NUDGE) {
+            atomic_store(&m->nudged, false);
+            mailbox_release(m);
+        } else if (mail->action == CALL) open_call(h, mail);
+        else open_remote(m, (promise_remote_t *)mail);
+    }
+}
+
+static void mail_due(evutil_socket_t fd, short what, void *arg) {
+    struct event_host *h = arg;
+    char bytes[64];
+
+    (void)what;
+    while (read(fd, bytes, sizeof bytes) > 0) {} /* before the stack is taken: what comes later writes anew */
+    h->loop->woken = true;
+    open_all(h, atomic_exchange_explicit(&h->mailbox->stack, NULL, memory_order_acq_rel));
+    watch(h);
+    promise_loop_drain(h->loop);
+}
+
+void promise__mailbox_close(struct event_host *h) {
+    promise_mailbox_t *m = h->mailbox;
+
+    if (!m) return;
+    for (promise_remote_t *remote = m->remotes; remote; remote = remote->next) {
+        promise_abandon(remote->resolver);
+        remote->resolver = NULL; /* before CLOSED is seen: then the remote is its thread's to free */
+    }
+    m->remotes = NULL;
+    open_all(h, atomic_exchange_explicit(&m->stack, CLOSED, memory_order_acq_rel));
+    event_free(h->mail);
+    h->mailbox = NULL;
+    mailbox_release(m);
+}
+
+static promise_mailbox_t *mailbox_new(void) {
+    promise_mailbox_t *m = promise__malloc(sizeof *m);
+    int ends[2];
+
+    if (!m) return NULL;
+    if (pipe(ends) < 0) {
+        promise__free(m);
+        return NULL;
+    }
+    memset(m, 0, sizeof *m);
+    atomic_init(&m->refs, 1);
+    atomic_init(&m->stack, NULL);
+    atomic_init(&m->nudged, false);
+    m->nudge.action = NUDGE;
+    for (int i = 0; i < 2; i++) {
+        evutil_make_socket_nonblocking(ends[i]);
+        evutil_make_socket_closeonexec(ends[i]);
+    }
+    m->wake_read = ends[0];
+    m->wake_write = ends[1];
+    return m;
+}
+
+/* The loop's mailbox, made when there is none, or NULL; not a new reference. */
+static promise_mailbox_t *the_mailbox(struct event_host *h) {
+    if (h->mailbox) return h->mailbox;
+    h->mailbox = mailbox_new();
+    if (!h->mailbox) return NULL;
+    h->mail = event_new(h->base, h->mailbox->wake_read, EV_READ | EV_PERSIST, mail_due, h);
+    if (h->mail) return h->mailbox;
+    mailbox_release(h->mailbox);
+    return h->mailbox = NULL;
+}
+
+static struct event_host *host_of(promise_loop_t *loop, const char *function) {
+    struct event_host *h = promise__event_host(loop);
+
+    if (!h) promise__stop("%s: expected a loop of promise_loop_new, got one of promise_loop_new_hosted", function);
+    if (loop->thread != &promise__current) promise__stop("%s: expected the thread of the loop, called on another", function);
+    return h;
+}
+
+promise_mailbox_t *promise_loop_mailbox(promise_loop_t *loop) {
+    struct event_host *h = host_of(promise__loop_arg(loop, __func__), __func__);
+
+    if (!the_mailbox(h)) return NULL;
+    promise_mailbox_ref(h->mailbox);
+    watch(h);
+    return h->mailbox;
+}
+
+promise_remote_t *promise_remote_new(promise_resolver_t *resolver) {
+    promise_t *p = promise__check_resolver(resolver, __func__);
+    promise_loop_t *loop = promise__loop(p);
+    struct event_host *h;
+    promise_remote_t *remote;
+
+    if (loop->dead) {
+        promise_abandon(resolver);
+        return &ignored;
+    }
+    h = host_of(loop, __func__);
+    remote = the_mailbox(h) ? promise__malloc(sizeof *remote) : NULL;
+    if (!remote) {
+        promise_reject(resolver, promise__nomem());
+        return &ignored;
+    }
+    *remote = (promise_remote_t){.mailbox = promise_mailbox_ref(h->mailbox), .resolver = resolver};
+    remote->next = h->mailbox->remotes;
+    remote->link = &h->mailbox->remotes;
+    if (remote->next) remote->next->link = &remote->next;
+    h->mailbox->remotes = remote;
+    watch(h);
+    return remote;
+}

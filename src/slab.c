@@ -1,0 +1,172 @@
+/*
+ * Where promises live: pages of 16 KiB, each with a header in its first slot, so that a promise finds its loop by masking
+ * its address, and teardown finds every promise. Pages come in chunks from malloc and go back with them.
+ *
+ * Each page has its own free list: one for all would scatter neighbours over memory, and cost ten times as much at a million.
+ */
+#include <string.h>
+
+#include "core.h"
+
+struct chunk {
+    struct chunk *next, **link; /* link: what points to it */
+    void *block;                /* as malloc gave it */
+    struct page *first;         /* the first page in it */
+    size_t pages, made;         /* how many fit; how many were ever used */
+    size_t busy;                /* pages that are not spare */
+};
+
+enum { FIRST_BLOCK = 65536, MOST_PAGES = 64 };
+
+static struct page *page_at(const struct chunk *chunk, size_t i) {
+    return (struct page *)(void *)((char *)chunk->first + i * PAGE_SIZE_BYTES);
+}
+
+static void push_page(struct page **list, struct page *page) {
+    page->prev = NULL;
+    page->next = *list;
+    if (*list) (*list)->prev = page;
+    *list = page;
+}
+
+static void unlink_page(struct page **list, struct page *page) {
+    if (page->prev) page->prev->next = page->next;
+    else *list = page->next;
+    if (page->next) page->next->prev = page->prev;
+}
+
+static struct chunk *chunk_new(promise_loop_t *loop, size_t size) {
+    struct chunk *chunk = promise__malloc(sizeof *chunk);
+    uintptr_t start, aligned;
+
+    if (!chunk) return NULL;
+    chunk->block = promise__malloc(size);
+    if (!chunk->block) {
+        promise__free(chunk);
+        return NULL;
+    }
+    start = (uintptr_t)chunk->block;
+    aligned = (start + PAGE_SIZE_BYTES - 1) & ~(uintptr_t)(PAGE_SIZE_BYTES - 1);
+    chunk->first = (struct page *)aligned;
+    chunk->pages = (start + size - aligned) / PAGE_SIZE_BYTES;
+    chunk->made = chunk->busy = 0;
+    chunk->link = &loop->chunks;
+    chunk->next = loop->chunks;
+    if (chunk->next) chunk->next->link = &chunk->next;
+    loop->chunks = chunk;
+    return chunk;
+}
+
+static void chunk_free(struct chunk *chunk) {
+    *chunk->link = chunk->next;
+    if (chunk->next) chunk->next->link = chunk->link;
+    promise__free(chunk->block);
+    promise__free(chunk);
+}
+
+static struct page *chunk_page(promise_loop_t *loop, struct chunk *chunk) {
+    struct page *page = page_at(chunk, chunk->made++);
+
+    memset(page, 0, sizeof *page);
+    page->loop = loop;
+    page->chunk = chunk;
+    chunk->busy++;
+    return page;
+}
+
+int promise__slab_init(promise_loop_t *loop) {
+    struct chunk *chunk = chunk_new(loop, FIRST_BLOCK);
+
+    if (!chunk) return -1;
+    loop->next_pages = 8;
+    loop->reserve = chunk_page(loop, chunk);
+    push_page(&loop->partial, chunk_page(loop, chunk));
+    return 0;
+}
+
+void promise__slab_free(promise_loop_t *loop) {
+    while (loop->chunks) chunk_free(loop->chunks);
+}
+
+/* An empty page: a spare one, one that was never used, or the first of a new chunk. */
+static struct page *empty_page(promise_loop_t *loop) {
+    struct page *page = loop->spare;
+    struct chunk *chunk = loop->chunks;
+
+    if (page) {
+        unlink_page(&loop->spare, page);
+        if (!page->chunk->busy++) loop->idle_chunks--;
+        return page;
+    }
+    if (chunk->made == chunk->pages) {
+        chunk = chunk_new(loop, (loop->next_pages + 1) * PAGE_SIZE_BYTES);
+        if (!chunk) return NULL;
+        if (loop->next_pages < MOST_PAGES) loop->next_pages *= 2;
+    } else if (!chunk->busy) {
+        loop->idle_chunks--;
+    }
+    return chunk_page(loop, chunk);
+}
+
+PROMISE_COLD promise_t *promise__slab_refill(promise_loop_t *loop) {
+    struct page *page = empty_page(loop);
+
+    if (!page) return NULL;
+    push_page(&loop->partial, page);
+    return promise__slab_alloc(loop);
+}
+
+static promise_t *take_slot(struct page *page) {
+    promise_t *p = page->free;
+
+    if (page->used == SLOTS_PER_PAGE) return NULL;
+    if (p) page->free = p->next;
+    else p = (promise_t *)(void *)page + 1 + page->fresh++;
+    page->used++;
+    return p;
+}
+
+PROMISE_COLD promise_t *promise__slab_reserve(promise_loop_t *loop) { return take_slot(loop->reserve); }
+
+/* Gives a chunk back whose pages are all empty, but for one, which is kept: a program at the edge would thrash. */
+static void chunk_is_idle(promise_loop_t *loop, struct chunk *chunk) {
+    if (!loop->idle_chunks++) return;
+    loop->idle_chunks--;
+    for (size_t i = 0; i < chunk->made; i++) unlink_page(&loop->spare, page_at(chunk, i));
+    chunk_free(chunk);
+}
+
+static bool all_empty(const promise_loop_t *loop) {
+    for (const struct chunk *chunk = loop->chunks; chunk; chunk = chunk->next)
+        for (size_t i = 0; i < chunk->made; i++)
+            if (page_at(chunk, i)->used) return false;
+    return true;
+}
+
+/* A page became full, or is no longer full, or became empty. */
+PROMISE_COLD void promise__slab_page_changed(promise_loop_t *loop, struct page *page, bool was_full) {
+    bool is_reserve = page == loop->reserve;
+
+    if (page->used == SLOTS_PER_PAGE) unlink_page(&loop->partial, page);
+    if (was_full && !is_reserve) push_page(&loop->partial, page);
+    if (page->used) return;
+    page->free = NULL; /* from the start again, in order */
+    page->fresh = 0;
+    if (loop->dead) {
+        if (all_empty(loop)) promise__loop_destroy(loop);
+        return;
+    }
+    if (is_reserve || (loop->partial == page && !page->next)) return;
+    unlink_page(&loop->partial, page);
+    push_page(&loop->spare, page);
+    if (!--page->chunk->busy) chunk_is_idle(loop, page->chunk);
+}
+
+void promise__slab_each(promise_loop_t *loop, void (*fn)(promise_loop_t *loop, promise_t *p)) {
+    for (struct chunk *chunk = loop->chunks; chunk; chunk = chunk->next)
+        for (size_t i = 0; i < chunk->made; i++) {
+            promise_t *slots = (promise_t *)(void *)page_at(chunk, i) + 1;
+            for (size_t k = 0; k < page_at(chunk, i)->fresh; k++)
+                if (slots[k].flags & FLAG_LIVE) fn(loop, &slots[k]);
+        }
+}

@@ -1,0 +1,125 @@
+/* Sleeping, timeouts, ticks. */
+#include <promise/timer.h>
+
+#include <errno.h>
+
+#include "core.h"
+
+static bool has_clock(const promise_loop_t *loop) {
+    return loop->host->now && loop->host->after && loop->host->cancel_after;
+}
+
+static promise_value_t no_clock(const char *function) {
+    return promise_throw_at(NULL, &promise_errno_errors, ENOSYS, "%s: the loop's host has no clock", function);
+}
+
+void promise__timer_stop(promise_loop_t *loop, promise_t *p) {
+    if (p->timer) loop->host->cancel_after(loop->host_data, p->timer);
+    p->timer = NULL;
+}
+
+/* ---- sleep ---- */
+
+static void wake_up(void *arg) {
+    promise_t *p = arg;
+
+    p->timer = NULL;
+    promise__settle(p, promise_void());
+}
+
+promise_t *promise_sleep(promise_loop_t *loop, uint64_t ms) {
+    promise_t *p;
+
+    loop = promise__loop_arg(loop, __func__);
+    if (loop->dying) return promise__settled(loop, promise__canceled());
+    if (!has_clock(loop)) return promise__settled(loop, no_clock(__func__));
+    p = promise__alloc(loop, KIND_SLEEP);
+    if (!p) return promise_ref(loop->nomem);
+    p->timer = loop->host->after(loop->host_data, ms, wake_up, p);
+    if (!p->timer) promise__settle(p, promise__nomem());
+    return p;
+}
+
+/* ---- timeout ---- */
+
+/* The promise gives up its input, and is rejected with outcome when that has settled. */
+static void give_up(promise_t *p, promise_value_t outcome) {
+    promise_loop_t *loop = promise__loop(p);
+
+    p->flags |= FLAG_DECIDED;
+    p->timeout_outcome = outcome;
+    if (!promise__withdraw(p)) promise__run_late(p, NULL);
+    promise__cancel_all(loop);
+}
+
+static bool input_has_settled(const promise_t *p) {
+    int steps = INT32_MAX;
+
+    return p->flags & FLAG_LATE || promise__parent(p, &steps)->flags & FLAG_SETTLED;
+}
+
+static void expire(void *arg) {
+    promise_t *p = arg;
+
+    p->timer = NULL;
+    if (input_has_settled(p)) return;
+    give_up(p, promise_throw_at(NULL, &promise_errors, PROMISE_ETIMEDOUT, "timed out after %llu ms", (unsigned long long)p->ms));
+}
+
+promise_t *promise_timeout(promise_t *p, uint64_t ms) {
+    promise_loop_t *loop;
+    promise_t *c;
+
+    promise__check(p, __func__);
+    loop = promise__loop(p);
+    if (loop->dead) return p;
+    c = promise__alloc(loop, KIND_TIMEOUT);
+    if (!c) {
+        promise_cancel(p);
+        return promise_ref(loop->nomem);
+    }
+    c->timer = NULL;
+    c->ms = ms;
+    promise__wait_for(c, p);
+    if (input_has_settled(c) || loop->dying) return c;
+    if (has_clock(loop)) c->timer = loop->host->after(loop->host_data, ms, expire, c);
+    if (!c->timer) give_up(c, has_clock(loop) ? promise__nomem() : no_clock(__func__));
+    return c;
+}
+
+/* ---- ticks ---- */
+
+struct ticks {
+    uint64_t ms, start;
+    int64_t last; /* the number given last */
+};
+
+/* Counted here: a tick that was cancelled is still to come (K6). */
+static promise_value_t number(promise_value_t v, void *arg) {
+    struct ticks *t = arg;
+
+    (void)v;
+    return promise_int(++t->last);
+}
+
+static promise_value_t next_tick(promise_value_t v, void *arg) {
+    struct ticks *t = arg;
+    promise_loop_t *loop = promise__current;
+    uint64_t passed = loop->host->now(loop->host_data) - t->start, due = passed / t->ms;
+
+    (void)v;
+    if (due > (uint64_t)t->last) return promise_int(t->last = (int64_t)due); /* late: the one that is due now */
+    return promise_adopt(promise_then(promise_sleep(loop, (due + 1) * t->ms - passed), number, t));
+}
+
+promise_iterator_t *promise_ticks(promise_loop_t *loop, uint64_t ms) {
+    struct ticks *t;
+
+    loop = promise__loop_arg(loop, __func__);
+    if (!ms) return promise_list_items(loop, promise__bad_argument(__func__, "ms is 0"));
+    if (!has_clock(loop)) return promise_list_items(loop, no_clock(__func__));
+    t = promise__malloc(sizeof *t);
+    if (!t) return promise_list_items(loop, promise__nomem());
+    *t = (struct ticks){.ms = ms, .start = loop->host->now(loop->host_data)};
+    return promise_iterator_attach(promise_pull(loop, next_tick, t), t, promise__free);
+}
