@@ -316,6 +316,10 @@ void promise__names_free(promise_loop_t *loop);
 /* What p, pending, waits for in the end: its name, or where it was made, for messages. */
 const char *promise__describe_source(const promise_t *p, char *buffer, size_t size);
 
+/* The flags by a load of their own: compilers like to read refs and flags as one word, which waits until a write to one of
+ * them has left the store buffer. */
+static inline uint32_t promise__flags(const promise_t *p) { return *(const volatile uint32_t *)&p->flags; }
+
 /* ---- lists of children ---- */
 
 #define PARENT_TAG ((uintptr_t)1)

@@ -78,9 +78,11 @@ void promise__wait_for(promise_t *c, promise_t *p) {
 /* ---- life and death ---- */
 
 void promise__free_if_unused(promise_t *p) {
-    if (p->refs || p->flags & (FLAG_QUEUED | FLAG_LISTED | FLAG_RUNNING)) return;
-    if (p->flags & FLAG_RESOLVERS && p->resolvers) return;
-    if (PROMISE_UNLIKELY(p->flags & FLAG_NAMED)) promise__name_forget(p);
+    uint32_t flags = promise__flags(p);
+
+    if (p->refs || flags & (FLAG_QUEUED | FLAG_LISTED | FLAG_RUNNING)) return;
+    if (flags & FLAG_RESOLVERS && p->resolvers) return;
+    if (PROMISE_UNLIKELY(flags & FLAG_NAMED)) promise__name_forget(p);
     promise_value_t v = p->value;
     promise__slab_release(promise__loop(p), p);
     promise__release(v);
