@@ -13,7 +13,7 @@ static promise_t *next_up(const promise_t *p) {
     parent = promise__untag(p->next);
     if (parent->flags & FLAG_SETTLED || parent->refs) return NULL;
     if (promise__kind(p) == KIND_ADOPT && promise__kind(parent) == KIND_SHIELD) return NULL;
-    if (parent->flags & FLAG_RUNNING) { /* it finishes; what it returns is cancelled (K3) */
+    if (promise__loop(parent)->running == parent) { /* it finishes; what it returns is cancelled (K3) */
         parent->flags |= FLAG_CANCELED;
         return NULL;
     }
@@ -43,7 +43,7 @@ void promise__cancel_up(promise_t *p) {
         up->flags |= FLAG_CANCELED;
         p = up;
     }
-    if (p->flags & FLAG_RUNNING) return;
+    if (promise__loop(p)->running == p) return;
     if (must_wait(p)) p->flags |= FLAG_OVERRIDE;
     else if (p->flags & FLAG_LATE) p->flags |= FLAG_NO_INPUT;
     else if (!promise__is_child(p)) promise__cancel_root(p);

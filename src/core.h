@@ -50,7 +50,6 @@ enum {
     FLAG_RESOLVERS = 1 << 6,  /* resolvers and place are valid */
     FLAG_QUEUED = 1 << 7,     /* settled: in the queue, with children to run */
     FLAG_LATE = 1 << 8,       /* pending: in the queue as a job of its own */
-    FLAG_RUNNING = 1 << 9,    /* its handler is on the stack */
     FLAG_CANCELED = 1 << 10,  /* in a cancelled chain (K3) */
     FLAG_NO_INPUT = 1 << 11,  /* LATE, and its input is ECANCELED */
     FLAG_OVERRIDE = 1 << 12,  /* cancelled, but has to wait for its input all the same: then settles with ECANCELED */
@@ -132,7 +131,8 @@ struct promise_loop {
     promise_t *head, **tail;
     promise_t *running; /* whose handler is on the stack */
     unsigned budget;
-    bool draining, woken;
+    bool draining;
+    bool woken; /* a drain will come, or is running: nobody needs to wake the host */
     bool canceling;    /* somebody above us on the stack goes through the work list */
     bool dying, dead;  /* promise_loop_free has begun, is done */
     bool free_wanted;  /* promise_loop_free was called by a handler */
@@ -225,7 +225,7 @@ static inline void promise__slab_release(promise_loop_t *loop, promise_t *p) {
     if (PROMISE_UNLIKELY(was_full || !page->used)) promise__slab_page_changed(loop, page, was_full);
 }
 
-/* ---- job.c: settling and running ---- */
+/* ---- job.c: settling and running; more in job.h ---- */
 
 /* A pending promise of that kind, with one reference; from the reserve when memory is out, and NULL when that is empty. */
 static inline promise_t *promise__alloc(promise_loop_t *loop, enum kind kind) {
@@ -240,18 +240,6 @@ static inline promise_t *promise__alloc(promise_loop_t *loop, enum kind kind) {
     p->children = NULL;
     return p;
 }
-void promise__settle(promise_t *p, promise_value_t v);  /* takes v over, which has no owner bits */
-void promise__resolve(promise_t *p, promise_value_t v); /* the same, by the resolution procedure (2.3) */
-void promise__enqueue(promise_loop_t *loop, promise_t *p);
-/* There is something for a drain to do. */
-static inline void promise__wake(promise_loop_t *loop) {
-    if (loop->draining || loop->woken) return;
-    loop->woken = true;
-    loop->host->wake(loop->host_data, false);
-}
-/* Makes c, pending and in no list, wait for p, of which it takes one reference over. */
-void promise__wait_for(promise_t *c, promise_t *p);
-void promise__run_late(promise_t *p, promise_t *settled_parent); /* queues p as a job of its own; parent may be NULL: void */
 bool promise__is_cycle(const promise_t *p, const promise_t *inner); /* would p, waiting for inner, wait for itself? */
 void promise__free_if_unused(promise_t *p);                      /* p is settled */
 void promise__drop_ref(promise_t *p);
@@ -354,7 +342,8 @@ static inline promise_t *promise__shift_child(promise_t *parent) {
 
 /* Is p among the children of another? */
 static inline bool promise__is_child(const promise_t *p) {
-    return !(p->flags & (FLAG_SETTLED | FLAG_LATE | FLAG_RUNNING)) && (p->flags & FLAG_KIND) > LAST_ROOT;
+    if (p->flags & (FLAG_SETTLED | FLAG_LATE) || (p->flags & FLAG_KIND) <= LAST_ROOT) return false;
+    return promise__loop(p)->running != p;
 }
 static inline bool promise__is_only_child(const promise_t *p) { return p->prev == p; }
 
@@ -375,5 +364,7 @@ static inline void promise__check(const promise_t *p, const char *function) {
 
 static inline enum kind promise__kind(const promise_t *p) { return (enum kind)(p->flags & FLAG_KIND); }
 static inline void promise__set_kind(promise_t *p, enum kind kind) { p->flags = (p->flags & ~(uint32_t)FLAG_KIND) | kind; }
+
+#include "job.h"
 
 #endif

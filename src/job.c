@@ -47,13 +47,6 @@ promise_t *promise__parent(const promise_t *c, int *steps) {
 
 /* ---- the queue ---- */
 
-void promise__enqueue(promise_loop_t *loop, promise_t *p) {
-    p->next = NULL;
-    *loop->tail = p;
-    loop->tail = &p->next;
-    promise__wake(loop);
-}
-
 static void dequeue(promise_loop_t *loop) {
     loop->head = loop->head->next;
     if (!loop->head) loop->tail = &loop->head;
@@ -65,27 +58,22 @@ void promise__run_late(promise_t *p, promise_t *settled_parent) {
     promise__enqueue(promise__loop(p), p);
 }
 
-void promise__wait_for(promise_t *c, promise_t *p) {
-    promise__handled(p);
-    if (p->flags & FLAG_SETTLED) {
-        promise__run_late(c, p);
-        return;
-    }
-    p->refs--;
-    promise__append_child(p, c);
-}
-
 /* ---- life and death ---- */
+
+static void release_slot(promise_loop_t *loop, promise_t *p) {
+    promise_value_t v = p->value;
+
+    promise__slab_release(loop, p);
+    promise__release(v);
+}
 
 void promise__free_if_unused(promise_t *p) {
     uint32_t flags = promise__flags(p);
 
-    if (p->refs || flags & (FLAG_QUEUED | FLAG_LISTED | FLAG_RUNNING)) return;
+    if (p->refs || flags & (FLAG_QUEUED | FLAG_LISTED)) return;
     if (flags & FLAG_RESOLVERS && p->resolvers) return;
     if (PROMISE_UNLIKELY(flags & FLAG_NAMED)) promise__name_forget(p);
-    promise_value_t v = p->value;
-    promise__slab_release(promise__loop(p), p);
-    promise__release(v);
+    release_slot(promise__loop(p), p);
 }
 
 void promise__drop_ref(promise_t *p) {
@@ -95,19 +83,9 @@ void promise__drop_ref(promise_t *p) {
 
 /* ---- settling ---- */
 
-void promise__settle(promise_t *p, promise_value_t v) {
-    promise_loop_t *loop = promise__loop(p);
-
-    p->value = v;
-    p->flags |= FLAG_SETTLED;
-    if (PROMISE_LIKELY(p->children != NULL)) {
-        p->flags |= FLAG_QUEUED;
-        promise__enqueue(loop, p);
-    } else if (PROMISE_UNLIKELY(v.type & MARK_REJECTION) && !(p->flags & FLAG_HANDLED)) {
-        promise__unhandled_add(loop, p);
-    } else {
-        promise__free_if_unused(p);
-    }
+PROMISE_NOINLINE void promise__settle_alone(promise_t *p) {
+    if (p->value.type & MARK_REJECTION && !(p->flags & FLAG_HANDLED)) promise__unhandled_add(promise__loop(p), p);
+    else promise__free_if_unused(p);
 }
 
 promise_t *promise__settled(promise_loop_t *loop, promise_value_t v) {
@@ -165,7 +143,7 @@ static void follow(promise_t *p, promise_t *inner) {
     }
 }
 
-static PROMISE_COLD void unwrap(promise_t *p, promise_value_t v) {
+PROMISE_NOINLINE void promise__unwrap(promise_t *p, promise_value_t v) {
     if (promise__type(v) == &promise_type_promise) {
         follow(p, v.as.pointer);
         return;
@@ -178,13 +156,6 @@ static PROMISE_COLD void unwrap(promise_t *p, promise_value_t v) {
     p->value = v;
     promise__set_kind(p, KIND_THENABLE);
     promise__run_late(p, NULL);
-}
-
-void promise__resolve(promise_t *p, promise_value_t v) {
-    const struct promise_type *type = promise__type(v);
-
-    if (PROMISE_UNLIKELY(type && type->then) && !(v.type & MARK_REJECTION)) unwrap(p, v);
-    else promise__settle(p, v);
 }
 
 /* ---- running ---- */
@@ -200,21 +171,28 @@ static void run_single(promise_loop_t *loop, promise_t *p) {
     if (parent) promise__drop_ref(parent);
 }
 
+/* All children of a settled promise have run. */
+static void dequeue_settled(promise_loop_t *loop, promise_t *p) {
+    uint32_t flags = promise__flags(p) & ~(uint32_t)FLAG_QUEUED;
+
+    dequeue(loop);
+    p->flags = flags;
+    if (PROMISE_LIKELY(!p->refs && !(flags & (FLAG_LISTED | FLAG_NAMED | FLAG_RESOLVERS)))) release_slot(loop, p);
+    else promise__free_if_unused(p);
+}
+
 /* Runs jobs; gives the budget that is left. */
 static unsigned run_jobs(promise_loop_t *loop, unsigned budget) {
     promise_t *p;
 
     for (; (p = loop->head) && budget; budget--) {
-        if (!(p->flags & FLAG_SETTLED)) {
+        if (PROMISE_LIKELY(p->flags & FLAG_SETTLED)) {
+            if (p->children) promise__react(loop, promise__shift_child(p), p->value);
+            if (!p->children) dequeue_settled(loop, p);
+        } else {
             dequeue(loop);
             run_single(loop, p);
-            continue;
         }
-        if (p->children) promise__react(loop, promise__shift_child(p), p->value);
-        if (p->children) continue;
-        dequeue(loop);
-        p->flags &= ~(uint32_t)FLAG_QUEUED;
-        promise__free_if_unused(p);
     }
     return budget;
 }
@@ -223,7 +201,7 @@ bool promise__drain(promise_loop_t *loop, unsigned budget) {
     promise_loop_t *outer = promise__current;
 
     promise__current = loop;
-    loop->draining = true;
+    loop->draining = loop->woken = true;
     promise__unhandled_slice(loop);
     do {
         promise__cancel_all(loop);

@@ -31,6 +31,7 @@ libpromise_core_la_SOURCES = \
 	src/error.c \
 	src/iterator.c \
 	src/job.c \
+	src/job.h \
 	src/list.c \
 	src/loop.c \
 	src/loop.h \

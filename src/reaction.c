@@ -4,11 +4,9 @@
 promise_value_t promise__call(promise_loop_t *loop, promise_t *p, promise_fn *fn, promise_value_t v, void *arg) {
     promise_value_t result;
 
-    p->flags |= FLAG_RUNNING;
     loop->running = p;
     result = fn(promise__mark(v, MARK_LENT), arg);
     loop->running = NULL;
-    p->flags &= ~(uint32_t)FLAG_RUNNING;
     return promise__returned(result);
 }
 
@@ -49,11 +47,9 @@ static void react_finally(promise_loop_t *loop, promise_t *p, promise_value_t in
 static void react_attach(promise_loop_t *loop, promise_t *p, promise_value_t input) {
     promise_value_t v = p->flags & FLAG_OVERRIDE ? promise__canceled() : promise__copy(input);
 
-    p->flags |= FLAG_RUNNING;
     loop->running = p;
     p->free_object(p->object);
     loop->running = NULL;
-    p->flags &= ~(uint32_t)FLAG_RUNNING;
     promise__settle(p, v);
 }
 
