@@ -4,8 +4,13 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static atomic_size_t until_failure; /* allocations up to and with the one that fails; 0: none will */
+static atomic_bool for_good;        /* all after that one fail too */
 static atomic_bool failed;          /* it was reached */
 static atomic_size_t live;          /* blocks allocated and not yet freed */
 
@@ -13,7 +18,8 @@ static bool fails_now(void) {
     size_t left = atomic_load(&until_failure);
 
     while (left != 0) {
-        if (atomic_compare_exchange_weak(&until_failure, &left, left - 1)) {
+        size_t rest = left == 1 && atomic_load(&for_good) ? 1 : left - 1;
+        if (atomic_compare_exchange_weak(&until_failure, &left, rest)) {
             if (left > 1) return false;
             atomic_store(&failed, true);
             return true;
@@ -39,14 +45,49 @@ static void counted_release(void *block) {
     free(block);
 }
 
-void test_alloc_fail_at(size_t n) {
+static void fail(size_t n, bool later_ones) {
     atomic_store(&failed, false);
+    atomic_store(&for_good, later_ones);
     atomic_store(&until_failure, n);
 }
+
+void test_alloc_fail_at(size_t n) { fail(n, false); }
+void test_alloc_fail_from(size_t n) { fail(n, true); }
 
 bool test_alloc_failed(void) { return atomic_load(&failed); }
 
 size_t test_alloc_live(void) { return atomic_load(&live); }
+
+/* In the child, whose standard error is a pipe. */
+static void stop_here(int error, void (*fn)(void *arg), void *arg) {
+    const struct rlimit no_core = {0, 0};
+
+    setrlimit(RLIMIT_CORE, &no_core);
+    dup2(error, STDERR_FILENO);
+    fn(arg);
+    _exit(0);
+}
+
+void test_assert_stops_at(const char *file, int line, void (*fn)(void *arg), void *arg, const char *text) {
+    char said[2048];
+    size_t size = 0;
+    ssize_t n;
+    int ends[2], status;
+    pid_t child;
+
+    ck_assert_int_eq(pipe(ends), 0);
+    child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) stop_here(ends[1], fn, arg);
+    close(ends[1]);
+    while (size < sizeof said - 1 && (n = read(ends[0], said + size, sizeof said - 1 - size)) > 0) size += (size_t)n;
+    said[size] = 0;
+    close(ends[0]);
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "%s:%d: did not stop the program; it said: %s", file,
+                  line, said);
+    ck_assert_msg(strstr(said, text) != NULL, "%s:%d: expected \"%s\", it said: %s", file, line, text, said);
+}
 
 size_t test_scaled(size_t n) {
     const char *text = getenv("TEST_DIVIDE");

@@ -24,7 +24,13 @@ size_t test_scaled(size_t n);
  *     test_alloc_fail_at(0);
  */
 void test_alloc_fail_at(size_t n);
-bool test_alloc_failed(void); /* whether that allocation was reached */
-size_t test_alloc_live(void); /* blocks that the library holds now */
+void test_alloc_fail_from(size_t n); /* the same, but all later ones fail too, until one of these two is called */
+bool test_alloc_failed(void);        /* whether that allocation was reached */
+size_t test_alloc_live(void);        /* blocks that the library holds now */
+
+/* Calls fn(arg) in a process of its own: it must stop the program (SIGABRT) after a line that contains text. Use the macro:
+ * a failure names the line of the test. */
+#define test_assert_stops(fn, arg, text) test_assert_stops_at(__FILE__, __LINE__, (fn), (arg), (text))
+void test_assert_stops_at(const char *file, int line, void (*fn)(void *arg), void *arg, const char *text);
 
 #endif
