@@ -1,3 +1,22 @@
-# The measurements, `make bench`. They use the public headers only, and link the static library.
+# The measurements: `make bench`. They use the public headers only, and link the static library.
 
-BENCH_LIBS = libpromise.la $(LIBEVENT_LIBS)
+EXTRA_PROGRAMS += bench/bench
+bench_bench_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
+bench_bench_LDFLAGS = -static
+bench_bench_LDADD = libpromise.la $(LIBEVENT_LIBS)
+bench_bench_SOURCES = \
+	bench/bench.c \
+	bench/bench.h \
+	bench/chain.c \
+	bench/combine.c \
+	bench/fairness.c \
+	bench/host.c \
+	bench/measure.c \
+	bench/memory.c
+
+CLEANFILES += bench/bench$(EXEEXT)
+
+# BENCH_ARGS: what to measure and how; bench/bench --help tells.
+PHONY += bench
+bench: bench/bench$(EXEEXT)
+	@bench/bench$(EXEEXT) $(BENCH_ARGS)

@@ -1,0 +1,148 @@
+/* The measurements of libpromise: docs/bench.md tells what each is, and how to read the table. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench.h"
+
+/* The budgets are those of docs/bench.md. */
+static const struct workload workloads[] = {
+    {.name = "chain", .steps = MILLION, .live = MILLION, .budget = 0.85, .run = bench_chain},
+    {.name = "short", .steps = 100 * THOUSAND, .live = THOUSAND, .budget = 4, .run = bench_short},
+    {.name = "short-event",
+     .steps = 100 * THOUSAND,
+     .live = THOUSAND,
+     .budget = 4,
+     .on_base = true,
+     .run = bench_short},
+    {.name = "all", .steps = MILLION, .live = MILLION, .budget = 2, .run = bench_all},
+    {.name = "adopt", .steps = MILLION, .live = MILLION, .budget = 2, .run = bench_adopt},
+    {.name = "loop", .steps = MILLION, .live = 1, .budget = 2, .run = bench_loop},
+    {.name = "loop-then", .steps = MILLION, .live = 1, .run = bench_loop_then},
+    {.name = "race", .steps = MILLION, .live = 1, .budget = 4, .run = bench_race},
+};
+enum { WORKLOADS = sizeof workloads / sizeof *workloads };
+
+struct options {
+    bool tabs;     /* for machines */
+    bool only_run; /* for a profiler */
+    unsigned rounds;
+    char **names; /* NULL after the last; none: all */
+};
+
+static void usage(FILE *to) {
+    fputs("usage: bench [--tabs] [--rounds N] [--only-run] [WORKLOAD...]\n"
+          "Measures beside malloc(64)+free. Workloads:",
+          to);
+    for (size_t i = 0; i < WORKLOADS; i++) fprintf(to, " %s", workloads[i].name);
+    fputs(" fairness\n"
+          "  --tabs      one line for each, fields between tabs\n"
+          "  --rounds N  how often, 21 unless told\n"
+          "  --only-run  for a profiler: prints nothing, measures nothing\n",
+          to);
+}
+
+static bool read_options(struct options *o, char **argv) {
+    *o = (struct options){.rounds = 21};
+    for (argv++; *argv && **argv == '-'; argv++) {
+        if (!strcmp(*argv, "--tabs")) o->tabs = true;
+        else if (!strcmp(*argv, "--only-run")) o->only_run = true;
+        else if (!strcmp(*argv, "--rounds") && argv[1] && (o->rounds = (unsigned)strtoul(*++argv, NULL, 10))) continue;
+        else return false;
+    }
+    o->names = argv;
+    return true;
+}
+
+static bool is_wanted(const struct options *o, const char *name) {
+    for (char **n = o->names; *n; n++)
+        if (!strcmp(*n, name)) return true;
+    return !*o->names;
+}
+
+static const char *verdict(double ratio, double budget) {
+    if (budget == 0) return "-";
+    return ratio <= budget ? "yes" : "no";
+}
+
+static void print_head(const struct options *o) {
+    if (o->tabs) puts("workload\tns\tmalloc_ns\tlive\tratio\tlow\thigh\tbudget\tpeak_bytes\tleft_bytes");
+    else
+        printf("%-12s %7s %14s %6s %13s %7s %6s %6s %11s %10s\n", "workload", "ns/step", "malloc (live)", "ratio",
+               "half within", "budget", "<= 1.3", "<= 1", "bytes/step", "bytes left");
+}
+
+static void print_row(const struct options *o, const struct workload *w, const struct result *r) {
+    if (o->tabs) {
+        printf("%s\t%.2f\t%.2f\t%zu\t%.3f\t%.3f\t%.3f\t%.2f\t%.1f\t%lld\n", w->name, r->ns, r->yardstick, w->live,
+               r->ratio, r->low, r->high, w->budget, r->peak, r->left);
+        return;
+    }
+    printf("%-12s %7.1f %5.1f (%7zu) %6.2f %5.2f - %5.2f ", w->name, r->ns, r->yardstick, w->live, r->ratio, r->low,
+           r->high);
+    if (w->budget > 0) printf("%7.2f", w->budget);
+    else printf("%7s", "-");
+    printf(" %6s %6s %11.1f %10lld\n", verdict(r->ratio, 1.3 * w->budget), verdict(r->ratio, w->budget), r->peak,
+           r->left);
+}
+
+static void print_lateness(const struct options *o, const char *name, const struct lateness *l) {
+    const char *format =
+        o->tabs
+            ? "%s\t%.3f\t%.3f\t%.3f\t%zu\t%llu\n"
+            : "%-14s late by %.3f ms at the median, %.3f for 99 of 100, %.3f at most; fired %zu times in %llu turns\n";
+
+    printf(format, name, l->median, l->nearly_all, l->most, l->count, l->turns);
+}
+
+static void run_workload(const struct options *o, const struct workload *w) {
+    struct result r;
+
+    if (o->only_run) {
+        bench_only_run(w, o->rounds);
+        return;
+    }
+    bench_memory(w, &r);
+    bench_measure(w, o->rounds, &r);
+    print_row(o, w, &r);
+    fflush(stdout);
+}
+
+static void run_fairness(const struct options *o) {
+    struct lateness of_event, of_sleep;
+
+    bench_fairness(&of_event, &of_sleep);
+    if (o->tabs) puts("timer\tmedian_ms\tp99_ms\tmost_ms\tcount\tturns");
+    else puts("\nA timer of 10 ms beside an endless `return loop()`:");
+    print_lateness(o, "event_add", &of_event);
+    print_lateness(o, "promise_sleep", &of_sleep);
+}
+
+static bool names_are_known(const struct options *o) {
+    for (char **n = o->names; *n; n++) {
+        bool known = !strcmp(*n, "fairness");
+        for (size_t i = 0; i < WORKLOADS; i++) known = known || !strcmp(*n, workloads[i].name);
+        if (!known) return false;
+    }
+    return true;
+}
+
+int main(int argc, char **argv) {
+    struct options o;
+    bool head = false;
+
+    (void)argc;
+    if (!read_options(&o, argv) || !names_are_known(&o)) {
+        usage(stderr);
+        return EXIT_FAILURE;
+    }
+    bench_pin();
+    for (size_t i = 0; i < WORKLOADS; i++) {
+        if (!is_wanted(&o, workloads[i].name)) continue;
+        if (!head && !o.only_run) print_head(&o);
+        head = true;
+        run_workload(&o, &workloads[i]);
+    }
+    if (is_wanted(&o, "fairness") && !o.only_run) run_fairness(&o);
+    return EXIT_SUCCESS;
+}

@@ -1,0 +1,134 @@
+/* The clock, the yardstick, and rounds of both in turn. */
+#include <sched.h>
+#include <stdlib.h>
+#include <time.h>
+
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
+#include "bench.h"
+
+double bench_now(void) {
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+/* The last processor that we may use: the first is where most interrupts go. */
+void bench_pin(void) {
+#ifdef CPU_SET
+    cpu_set_t all, one;
+
+    if (sched_getaffinity(0, sizeof all, &all) < 0) return;
+    for (size_t i = CPU_SETSIZE; i-- > 0;) {
+        if (!CPU_ISSET(i, &all)) continue;
+        CPU_ZERO(&one);
+        CPU_SET(i, &one);
+        sched_setaffinity(0, sizeof one, &one);
+        return;
+    }
+#endif
+}
+
+/* ---- the yardstick ---- */
+
+/* The compiler must believe that somebody looks at the block. */
+static inline void *seen(void *block) {
+    __asm__ volatile("" : "+r"(block) : : "memory");
+    return block;
+}
+
+/* So many blocks are made, then freed, first made first freed. */
+static double yardstick(size_t live) {
+    static void *blocks[MILLION];
+    size_t batches = live < MILLION ? MILLION / 4 / live : 1;
+    double start = bench_now();
+
+    for (size_t k = 0; k < batches; k++) {
+        for (size_t i = 0; i < live; i++) blocks[i] = seen(malloc(64));
+        for (size_t i = 0; i < live; i++) free(seen(blocks[i]));
+    }
+    return (bench_now() - start) / (double)(batches * live);
+}
+
+/*
+ * What the kernel takes for giving memory to the process, page by page, is far more than what we compare, and comes and goes
+ * with malloc's thresholds: so malloc is told to keep what it once got, for both sides.
+ */
+static void keep_memory(void) {
+#ifdef __GLIBC__
+    mallopt(M_MMAP_MAX, 0);
+    mallopt(M_TRIM_THRESHOLD, 1 << 30);
+    mallopt(M_TOP_PAD, 64 << 20);
+#endif
+}
+
+/* A large block makes malloc join the small ones that the other side has freed, outside of the time that is measured. */
+static void tidy(void) { free(seen(malloc((size_t)1 << 20))); }
+
+/* ---- rounds ---- */
+
+static int compare(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+double bench_median(double *values, size_t n) {
+    qsort(values, n, sizeof *values, compare);
+    return values[n / 2];
+}
+
+static double one_yardstick(const struct workload *w) {
+    tidy();
+    return yardstick(w->live);
+}
+
+static double one_run(const struct workload *w, promise_loop_t *loop) {
+    double start;
+
+    tidy();
+    start = bench_now();
+    w->run(loop, w->steps);
+    return (bench_now() - start) / (double)w->steps;
+}
+
+static promise_loop_t *warm_up(const struct workload *w) {
+    promise_loop_t *loop;
+
+    keep_memory();
+    loop = bench_open(w);
+    one_yardstick(w);
+    one_run(w, loop);
+    return loop;
+}
+
+/* Each run stands between two of malloc's, so that a change of the machine's pace meets both. */
+void bench_measure(const struct workload *w, unsigned rounds, struct result *r) {
+    double *ns = calloc(3 * rounds, sizeof *ns), *yard = ns + rounds, *ratio = yard + rounds, before, after;
+    promise_loop_t *loop = warm_up(w);
+
+    if (!ns) bench_fail("out of memory");
+    before = one_yardstick(w);
+    for (unsigned i = 0; i < rounds; i++, before = after) {
+        ns[i] = one_run(w, loop);
+        after = one_yardstick(w);
+        yard[i] = (before + after) / 2;
+        ratio[i] = ns[i] / yard[i];
+    }
+    promise_loop_free(loop);
+    r->ns = bench_median(ns, rounds);
+    r->yardstick = bench_median(yard, rounds);
+    r->ratio = bench_median(ratio, rounds);
+    r->low = ratio[rounds / 4];
+    r->high = ratio[rounds - 1 - rounds / 4];
+    free(ns);
+}
+
+void bench_only_run(const struct workload *w, unsigned rounds) {
+    promise_loop_t *loop = warm_up(w);
+
+    for (unsigned i = 0; i < rounds; i++) one_run(w, loop);
+    promise_loop_free(loop);
+}
