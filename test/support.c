@@ -45,14 +45,14 @@ static void counted_release(void *block) {
     free(block);
 }
 
-static void fail(size_t n, bool later_ones) {
+static void arm(size_t n, bool later_ones) {
     atomic_store(&failed, false);
     atomic_store(&for_good, later_ones);
     atomic_store(&until_failure, n);
 }
 
-void test_alloc_fail_at(size_t n) { fail(n, false); }
-void test_alloc_fail_from(size_t n) { fail(n, true); }
+void test_alloc_fail_at(size_t n) { arm(n, false); }
+void test_alloc_fail_from(size_t n) { arm(n, true); }
 
 bool test_alloc_failed(void) { return atomic_load(&failed); }
 
