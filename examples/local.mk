@@ -10,6 +10,7 @@ PHONY += demo
 if HAVE_LINKCHECK
 check_PROGRAMS += $(LINKCHECK) test/linkserver
 TESTS += test/linkcheck.sh
+MEMCHECK_TESTS += test/linkcheck.sh
 
 # What both versions share.
 check_LTLIBRARIES += examples/linkcheck/libshared.la

@@ -62,13 +62,16 @@ conformance: all
 MEMCHECK = valgrind --quiet --error-exitcode=99 --trace-children=yes --num-callers=30 --leak-check=full \
 	--show-leak-kinds=definite,indirect,possible --errors-for-leak-kinds=definite,indirect,possible
 
+# The scripts among them run programs under $LINKCHECK_RUN and the like.
+MEMCHECK_TESTS = $(CHECK_TESTS) test/memcheck-selftest.sh
+
 # With a leak and a wrong read on purpose: the self-test proves that they are found.
 EXTRA_PROGRAMS += test/selftest_memcheck
 
 PHONY += memcheck
 memcheck: all $(check_LTLIBRARIES) $(check_PROGRAMS) test/selftest_memcheck$(EXEEXT)
-	TEST_DIVIDE=100 CK_TIMEOUT_MULTIPLIER=50 \
-	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(CHECK_TESTS) test/memcheck-selftest.sh' TEST_SUITE_LOG=memcheck.log \
+	TEST_DIVIDE=100 CK_TIMEOUT_MULTIPLIER=50 LINKCHECK_RUN='$(LIBTOOL) --mode=execute $(MEMCHECK)' \
+	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(MEMCHECK_TESTS)' TEST_SUITE_LOG=memcheck.log \
 		LOG_COMPILER='$(LIBTOOL) --mode=execute $(MEMCHECK)'
 
 # The others build in folders of their own, inside the build folder. What is about the tree is tested once, by `make check`.
