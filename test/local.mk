@@ -14,7 +14,7 @@ TREE_TESTS = \
 
 # What the Check programs share.
 check_LTLIBRARIES += test/libsupport.la
-test_libsupport_la_SOURCES = test/support.c test/support.h
+test_libsupport_la_SOURCES = test/support.c test/support.h test/fakehost.c test/fakehost.h
 LDADD = test/libsupport.la libpromise-core.la $(CHECK_LIBS) $(LIBEVENT_LIBS)
 
 EXTRA_DIST += \
