@@ -118,6 +118,7 @@ bool promise_loop_drain(promise_loop_t *loop) {
 
     loop = promise__loop_arg(loop, __func__);
     if (loop->draining) promise__stop("promise_loop_drain: called inside a handler: return a promise instead");
+    if (loop->canceling) promise__stop("promise_loop_drain: called inside a stop function (promise_on_cancel)");
     more = promise__drain(loop, loop->budget);
     if (loop->free_wanted) {
         tear_down(loop);

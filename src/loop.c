@@ -158,20 +158,25 @@ static struct event_host *check_run(promise_loop_t *loop, const char *function) 
     if (!h) promise__stop("%s: expected a loop of promise_loop_new, got one of promise_loop_new_hosted", function);
     if (loop->thread != &promise__current) promise__stop("%s: expected the thread of the loop, called on another", function);
     if (loop->draining) promise__stop("%s: called inside a handler: return the promise instead (promise_adopt)", function);
+    if (loop->canceling) promise__stop("%s: called inside a stop function (promise_on_cancel)", function);
     if (h->running) promise__stop("%s: the loop is running already", function);
     return h;
 }
 
 /* Gives 0 while the base goes on, PROMISE_ESTALLED when nothing is left, PROMISE_ESTOPPED when broken off. */
 static int run_base(struct event_host *h, int flags) {
-    int none;
+    int none = event_base_loop(h->base, flags);
 
-    h->running = true;
-    none = event_base_loop(h->base, flags);
-    h->running = false;
     if (!h->loop) return 0;
+    if (none < 0) promise__stop("promise_loop_run: the event_base is running already, or cannot run at all");
     if (event_base_got_break(h->base) || event_base_got_exit(h->base)) return PROMISE_ESTOPPED;
     return none ? PROMISE_ESTALLED : 0;
+}
+
+/* While we are on the stack the loop may be freed, but neither its host nor a base of its own. */
+static void leave(struct event_host *h) {
+    h->running = false;
+    if (!h->loop) host_free(h);
 }
 
 static promise_value_t why_not(const promise_t *p, int code) {
@@ -193,19 +198,21 @@ static int run_until(struct event_host *h, promise_t *p, promise_value_t *result
     status = promise_is_rejection(outcome) ? -1 : 0;
     if (result) promise_value_set(result, outcome);
     else if (p->flags & FLAG_SETTLED) promise__release(outcome);
-    else { /* for the hook */
+    else { /* for the hook: now, unless broken off: then no job is to run */
         promise_unref(promise__settled(h->loop, outcome));
-        promise_loop_drain(h->loop);
+        if (code == PROMISE_ESTALLED) promise_loop_drain(h->loop);
     }
     return status;
 }
 
 int promise_loop_run(promise_loop_t *loop, promise_t *p, promise_value_t *result) {
     struct event_host *h = check_run(loop, __func__);
-    int status;
+    int status = 0, code = 0;
 
+    h->running = true;
     if (!p) {
-        status = run_base(h, 0) == PROMISE_ESTOPPED ? -1 : 0;
+        while (h->loop && !code) code = run_base(h, EVLOOP_ONCE);
+        status = code == PROMISE_ESTOPPED ? -1 : 0;
         if (result) promise_value_clear(result);
     } else {
         promise__check(p, __func__);
@@ -213,17 +220,19 @@ int promise_loop_run(promise_loop_t *loop, promise_t *p, promise_value_t *result
         status = run_until(h, p, result);
         promise__drop_ref(p);
     }
-    if (!h->loop) host_free(h);
+    leave(h);
     return status;
 }
 
 int promise_loop_turn(promise_loop_t *loop) {
     struct event_host *h = check_run(loop, __func__);
-    int code = run_base(h, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+    int any = EVENT_BASE_COUNT_ACTIVE | EVENT_BASE_COUNT_VIRTUAL | EVENT_BASE_COUNT_ADDED, more;
 
-    if (h->loop) return code != PROMISE_ESTALLED;
-    host_free(h);
-    return 0;
+    h->running = true;
+    run_base(h, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+    more = h->loop && event_base_get_num_events(h->base, (unsigned)any) > 0;
+    leave(h);
+    return more;
 }
 
 int promise_run(promise_fn *fn, void *arg) {
