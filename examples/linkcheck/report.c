@@ -100,6 +100,7 @@ int report(struct crawl *crawl) {
     if (code != FETCH_OK) return report_start_page(crawl, code);
     if (destination(crawl->pages[0])->leaves)
         return report_could_not_run(crawl->site->options.target, "the start page is a redirect to another site");
+    end_progress(); /* the links may go to the same terminal */
     size_t broken = put_links(crawl);
     put_summary(crawl, broken);
     if (fflush(stdout) == EOF || ferror(stdout)) return report_could_not_run("standard output", strerror(errno));
