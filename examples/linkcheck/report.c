@@ -81,7 +81,6 @@ static size_t put_links(struct crawl *crawl) {
 }
 
 static void put_summary(const struct crawl *crawl, size_t broken) {
-    end_progress();
     fprintf(stderr,
             "linkcheck: %zu fetched, %zu links, %zu broken; not checked: %zu to other sites, %zu of other schemes",
             crawl->done, crawl->n_links, broken, crawl->external, crawl->other);
