@@ -1,6 +1,6 @@
 /*
- * What the measurements share. A workload runs its steps on a loop; measure.c runs it in turn with malloc(64)+free at as many
- * live blocks, the yardstick of every budget.
+ * What the measurements share. A workload runs its steps on a loop; measure.c runs it in turn with malloc(64)+free at
+ * as many live blocks, the yardstick of every budget.
  */
 #ifndef BENCH_H
 #define BENCH_H

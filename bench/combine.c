@@ -15,7 +15,7 @@ void bench_all(promise_loop_t *loop, size_t steps) {
     bench_expect(1);
 }
 
-/* Each is won by something that has settled already, and leaves nothing behind on the promise that outlives them all. */
+/* Each is won by what has settled already, and leaves nothing behind on the promise that outlives them all. */
 void bench_race(promise_loop_t *loop, size_t steps) {
     promise_resolver_t *resolver;
     promise_t *runners[2], *lasting = promise_new(loop, &resolver), *p;

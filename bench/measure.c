@@ -54,8 +54,8 @@ static double yardstick(size_t live) {
 }
 
 /*
- * What the kernel takes for giving memory to the process, page by page, is far more than what we compare, and comes and goes
- * with malloc's thresholds: so malloc is told to keep what it once got, for both sides.
+ * What the kernel takes for giving memory to the process, page by page, is far more than what we compare, and comes and
+ * goes with malloc's thresholds: so malloc is told to keep what it once got, for both sides.
  */
 static void keep_memory(void) {
 #ifdef __GLIBC__
@@ -65,7 +65,7 @@ static void keep_memory(void) {
 #endif
 }
 
-/* A large block makes malloc join the small ones that the other side has freed, outside of the time that is measured. */
+/* A large block makes malloc join the small ones that the other side has freed, outside of the measured time. */
 static void tidy(void) { free(seen(malloc((size_t)1 << 20))); }
 
 /* ---- rounds ---- */
