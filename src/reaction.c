@@ -60,17 +60,25 @@ static void react_timeout(promise_loop_t *loop, promise_t *p, promise_value_t in
     promise__settle(p, v);
 }
 
-static void react_thenable(promise_t *p, promise_value_t input) {
+/* p has been resolved, so resolvers that it still has come too late (2.3.3.3.3): beside these, the thenable gets the
+ * resolver of another promise, which p follows. */
+static void react_thenable(promise_loop_t *loop, promise_t *p, promise_value_t input) {
     promise_value_t v = p->value;
+    promise_resolver_t *resolver = (promise_resolver_t *)p;
 
     if (input.type & MARK_REJECTION) { /* cancelled before it was asked */
         promise__settle(p, input);
+        promise__release(v);
+        return;
+    }
+    if (p->resolvers) {
+        promise__resolve(p, promise_adopt(promise_new_at(p->place, loop, &resolver)));
     } else {
         promise__set_kind(p, KIND_SOURCE);
         p->stop = NULL;
-        p->resolvers++;
-        promise__type(v)->then(promise__type(v)->free ? promise__object(v) : v.as.pointer, (promise_resolver_t *)p);
+        p->resolvers = 1;
     }
+    promise__type(v)->then(promise__type(v)->free ? promise__object(v) : v.as.pointer, resolver);
     promise__release(v);
 }
 
@@ -89,7 +97,7 @@ void promise__react(promise_loop_t *loop, promise_t *p, promise_value_t input) {
     case KIND_FINALLY: react_finally(loop, p, input); break;
     case KIND_ATTACH: react_attach(loop, p, input); break;
     case KIND_TIMEOUT: react_timeout(loop, p, input); break;
-    case KIND_THENABLE: react_thenable(p, input); break;
+    case KIND_THENABLE: react_thenable(loop, p, input); break;
     case KIND_ELEMENT:
         if (!p->owner) promise__slab_release(loop, p);
         else if (promise__kind(p->owner) == KIND_WALK) promise__walk_element(p, input);
