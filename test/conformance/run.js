@@ -5,7 +5,7 @@ const assert = require('assert');
 const path = require('path');
 const { createRequire } = require('module');
 const addon = require(path.resolve(process.argv[2]));
-const order = require('./order.js');
+const programs = require('./programs.js');
 const tap = require('./tap.js');
 const { checkLeftOut, readLeftOut } = require('./left-out.js');
 
@@ -52,7 +52,7 @@ async function main() {
     const es6 = await run('promises-es6-tests', leftOut);
     tap.check('promises-es6-tests: left out is what left-out.txt says', () => checkLeftOut(leftOut, es6));
 
-    await order(Ours, Native, adapter);
+    await programs(Ours, Native);
 
     const left = addon.close();
     tap.check('nothing is alive in the library, and no value is held', () => {
