@@ -208,7 +208,7 @@ static promise_t *next_in_list(promise_iterator_t *it) {
 
 promise_t *promise_next(promise_iterator_t *it) {
     check_iterator(it, __func__);
-    promise__loop_arg(it->loop, __func__);
+    promise__check_thread(it->loop, __func__);
     if (is_nomem(it)) return promise_ref(it->loop->nomem);
     if (it->loop->dying) return promise__settled(it->loop, promise__canceled());
     if (it->ended && !it->current) return promise__settled(it->loop, promise_end());

@@ -210,7 +210,7 @@ bool promise__drain(promise_loop_t *loop, unsigned budget) {
     promise__unhandled_report(loop, !loop->head);
     loop->draining = loop->woken = false;
     promise__current = outer;
-    return loop->head || loop->cancels;
+    return loop->head || loop->cancels || loop->rejected.first; /* the last ones: by the hook itself */
 }
 
 bool promise__running_is_canceled(const promise_loop_t *loop) {

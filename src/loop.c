@@ -53,16 +53,17 @@ static int arm(struct timer *t) {
 /* The base's clock may be a coarse one, and early: then the rest is waited for. */
 static void timer_due(evutil_socket_t fd, short what, void *arg) {
     struct timer *t = arg;
-    promise_loop_t *loop = t->host->loop;
+    struct event_host *h = t->host;
     void (*fire)(void *) = t->fire;
     void *fire_arg = t->arg;
 
     (void)fd, (void)what;
     if (now_us() < t->due && arm(t) == 0) return;
     promise__free(t);
-    loop->woken = true; /* the drain is here (J2) */
+    h->depth++;
+    h->loop->woken = true; /* the drain is here (J2) */
     fire(fire_arg);
-    promise_loop_drain(loop);
+    promise__host_drain(h);
 }
 
 static void *host_after(void *data, uint64_t ms, void (*fire)(void *arg), void *arg) {
@@ -97,7 +98,7 @@ static void host_gone(void *data) {
     promise__mailbox_close(h);
     event_free(h->drain);
     h->loop = NULL;
-    if (!h->running) host_free(h); /* else promise_loop_run does it, which is above us on the stack */
+    if (!h->depth) host_free(h); /* else whoever is above us on the stack does it */
 }
 
 static const struct promise_host event_host = {sizeof event_host, host_wake, host_now, host_after, host_cancel_after, host_gone};
@@ -110,7 +111,16 @@ static void drain_due(evutil_socket_t fd, short what, void *arg) {
     struct event_host *h = arg;
 
     (void)fd, (void)what;
+    h->depth++;
+    promise__host_drain(h);
+}
+
+void promise__host_drain(struct event_host *h) {
     promise_loop_drain(h->loop);
+    if (--h->depth || h->loop) return;
+    if (h->own_base) promise__stop("promise_loop_free: libevent is dispatching the loop's own base: run it by promise_loop_run, "
+                                   "or give promise_loop_new a base of yours");
+    host_free(h);
 }
 
 /* ---- make ---- */
@@ -159,7 +169,7 @@ static struct event_host *check_run(promise_loop_t *loop, const char *function) 
     if (loop->thread != &promise__current) promise__stop("%s: expected the thread of the loop, called on another", function);
     if (loop->draining) promise__stop("%s: called inside a handler: return the promise instead (promise_adopt)", function);
     if (loop->canceling) promise__stop("%s: called inside a stop function (promise_on_cancel)", function);
-    if (h->running) promise__stop("%s: the loop is running already", function);
+    if (h->depth) promise__stop("%s: the loop is running already", function);
     return h;
 }
 
@@ -175,8 +185,7 @@ static int run_base(struct event_host *h, int flags) {
 
 /* While we are on the stack the loop may be freed, but neither its host nor a base of its own. */
 static void leave(struct event_host *h) {
-    h->running = false;
-    if (!h->loop) host_free(h);
+    if (!--h->depth && !h->loop) host_free(h);
 }
 
 static promise_value_t why_not(const promise_t *p, int code) {
@@ -209,7 +218,7 @@ int promise_loop_run(promise_loop_t *loop, promise_t *p, promise_value_t *result
     struct event_host *h = check_run(loop, __func__);
     int status = 0, code = 0;
 
-    h->running = true;
+    h->depth++;
     if (!p) {
         while (h->loop && !code) code = run_base(h, EVLOOP_ONCE);
         status = code == PROMISE_ESTOPPED ? -1 : 0;
@@ -228,7 +237,7 @@ int promise_loop_turn(promise_loop_t *loop) {
     struct event_host *h = check_run(loop, __func__);
     int any = EVENT_BASE_COUNT_ACTIVE | EVENT_BASE_COUNT_VIRTUAL | EVENT_BASE_COUNT_ADDED, more;
 
-    h->running = true;
+    h->depth++;
     run_base(h, EVLOOP_ONCE | EVLOOP_NONBLOCK);
     more = h->loop && event_base_get_num_events(h->base, (unsigned)any) > 0;
     leave(h);

@@ -95,19 +95,27 @@ static bool is_open(const promise_t *p) {
     return promise__kind(p) == KIND_SOURCE && !(p->flags & (FLAG_SETTLED | FLAG_LISTED));
 }
 
+/* On the work list of cancels, and its work is done meanwhile: what stop is to use may be gone (K2). */
+static void forget_stop(promise_t *p) {
+    if (promise__kind(p) == KIND_SOURCE && !(p->flags & FLAG_SETTLED)) p->stop = NULL;
+}
+
 /* Lets go of one resolver; nobody is left who could settle a source without any. */
 static void drop_resolver(promise_t *p) {
     if (--p->resolvers) return;
     if (p->flags & FLAG_SETTLED) promise__free_if_unused(p);
-    else if (is_open(p))
+    else if (!is_open(p)) forget_stop(p);
+    else
         promise__settle(p, promise_throw_at(p->place, &promise_errors, PROMISE_EABANDONED,
-                                            "the last resolver of the promise made at %s was let go of", p->place));
+                                            "the last resolver of the promise made at %s was let go of",
+                                            p->place ? p->place : "an unknown place"));
 }
 
 /* Counted down first: settling may free p. */
 static void settle_by(promise_t *p, promise_value_t v, bool unwrap) {
     v = promise__take(v);
     if (!is_open(p)) {
+        forget_stop(p);
         drop_resolver(p);
         promise__release(v);
         return;

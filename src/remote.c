@@ -202,11 +202,12 @@ static void mail_due(evutil_socket_t fd, short what, void *arg) {
     char bytes[64];
 
     (void)what;
+    h->depth++;
     while (read(fd, bytes, sizeof bytes) > 0) {} /* before the stack is taken: what comes later writes anew */
     h->loop->woken = true;
     open_all(h, atomic_exchange_explicit(&h->mailbox->stack, NULL, memory_order_acq_rel));
     watch(h);
-    promise_loop_drain(h->loop);
+    promise__host_drain(h);
 }
 
 void promise__mailbox_close(struct event_host *h) {

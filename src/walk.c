@@ -222,15 +222,17 @@ static promise_t *walk(promise_iterator_t *it, enum mode mode, size_t limit, pro
 
     if (!it) promise__stop("%s: the iterator is NULL", function);
     if (!fn) promise__stop("%s: fn is NULL", function);
-    loop = promise__loop_arg(promise__iterator_loop(it), function);
+    loop = promise__iterator_loop(it);
+    promise__check_thread(loop, function);
     w = promise__malloc(sizeof *w);
     p = w && !loop->dying && !promise_is_rejection(first) ? promise__alloc(loop, KIND_WALK) : NULL;
     if (!p) {
         promise_value_t why = loop->dying ? promise__canceled() : promise_is_rejection(first) ? first : promise__nomem();
         if (!promise_is_rejection(first)) promise__release(first);
         promise__free(w);
+        p = promise__settled(loop, why); /* before the iterator goes, which may be the last to hold a dead loop */
         promise_iterator_close(it);
-        return promise__settled(loop, why);
+        return p;
     }
     *w = (struct walk){.mode = mode, .it = it, .fn = fn, .arg = arg, .limit = limit};
     p->ring = NULL;

@@ -27,7 +27,8 @@ PROMISE_BEGIN
 PROMISE_API PROMISE_MUST_USE promise_loop_t *promise_loop_new(struct event_base *base);
 /* Cancels what is pending, runs its handlers, frees all that is attached (J5). From then on new work comes back rejected with
  * PROMISE_ECANCELED, and its handlers do not run. Promises and resolvers that you still hold stay valid until you let go of
- * them. Inside a handler it takes effect after the drain. NULL is fine. */
+ * them. Inside a handler it takes effect after the drain. A base of the loop's own goes with it, and so must not be under
+ * event_base_dispatch() then: promise_loop_run() and promise_loop_turn() run it. NULL is fine. */
 PROMISE_API void promise_loop_free(promise_loop_t *loop);
 
 /* ---- run ---- */
