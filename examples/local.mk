@@ -58,3 +58,73 @@ EXTRA_DIST += \
 	examples/linkcheck/site \
 	test/linkcheck.expected \
 	test/linkcheck.sh
+
+# --- ask: the pair in the README -----------------------------------------------------------------------------------------
+
+check_PROGRAMS += examples/ask/callback examples/ask/promise
+TESTS += test/ask.sh
+
+ASK = examples/ask/ask.c examples/ask/ask.h examples/ask/server.c examples/ask/server.h
+
+examples_ask_callback_SOURCES = examples/ask/callback.c $(ASK)
+examples_ask_callback_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
+examples_ask_callback_LDADD = $(LIBEVENT_LIBS)
+
+examples_ask_promise_SOURCES = examples/ask/promise.c $(ASK)
+examples_ask_promise_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
+examples_ask_promise_LDADD = $(EXAMPLE_LIBS)
+
+EXTRA_DIST += test/ask.expected test/ask.sh
+
+# --- tour: what the pages in docs/ show ----------------------------------------------------------------------------------
+
+check_PROGRAMS += \
+	examples/tour/combine \
+	examples/tour/error \
+	examples/tour/hello \
+	examples/tour/host \
+	examples/tour/iterator \
+	examples/tour/loop \
+	examples/tour/memory \
+	examples/tour/promise \
+	examples/tour/remote \
+	examples/tour/timer \
+	examples/tour/value
+TESTS += test/tour.sh
+
+TOUR = examples/tour/tour.c examples/tour/tour.h
+
+examples_tour_combine_SOURCES = examples/tour/combine.c $(TOUR)
+examples_tour_combine_LDADD = $(EXAMPLE_LIBS)
+examples_tour_error_SOURCES = examples/tour/error.c $(TOUR)
+examples_tour_error_LDADD = $(EXAMPLE_LIBS)
+examples_tour_hello_LDADD = $(EXAMPLE_LIBS)
+examples_tour_host_LDADD = $(EXAMPLE_LIBS)
+examples_tour_iterator_SOURCES = examples/tour/iterator.c $(TOUR)
+examples_tour_iterator_LDADD = $(EXAMPLE_LIBS)
+examples_tour_loop_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
+examples_tour_loop_LDADD = $(EXAMPLE_LIBS)
+examples_tour_memory_LDADD = $(EXAMPLE_LIBS)
+examples_tour_promise_SOURCES = examples/tour/promise.c $(TOUR)
+examples_tour_promise_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
+examples_tour_promise_LDADD = $(EXAMPLE_LIBS)
+examples_tour_remote_SOURCES = examples/tour/remote.c $(TOUR)
+examples_tour_remote_LDADD = $(EXAMPLE_LIBS)
+examples_tour_timer_SOURCES = examples/tour/timer.c $(TOUR)
+examples_tour_timer_LDADD = $(EXAMPLE_LIBS)
+examples_tour_value_SOURCES = examples/tour/value.c $(TOUR)
+examples_tour_value_LDADD = $(EXAMPLE_LIBS)
+
+EXTRA_DIST += \
+	examples/tour/combine.expected \
+	examples/tour/error.expected \
+	examples/tour/hello.expected \
+	examples/tour/host.expected \
+	examples/tour/iterator.expected \
+	examples/tour/loop.expected \
+	examples/tour/memory.expected \
+	examples/tour/promise.expected \
+	examples/tour/remote.expected \
+	examples/tour/timer.expected \
+	examples/tour/value.expected \
+	test/tour.sh

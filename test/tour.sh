@@ -1,0 +1,32 @@
+#!/bin/sh
+# The programs of examples/tour print what is stored beside them, NAME.expected for NAME.c. Run
+# from the build folder. EXAMPLES_RUN: what to run them with (valgrind, for example).
+#
+# Stored is standard output, then standard error and the status where there are any. file:line of the program itself reads
+# NAME.c:LINE.
+set -u
+
+tour=${srcdir:-.}/examples/tour
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+count=0
+
+for stored in "$tour"/*.expected; do
+    count=$((count + 1))
+    name=$(basename "$stored" .expected)
+    # shellcheck disable=SC2086 # a command with its options
+    ${EXAMPLES_RUN-} "examples/tour/$name" >"$work/out" 2>"$work/err"
+    status=$?
+    {
+        cat "$work/out"
+        sed 's/^/standard error: /' "$work/err"
+        [ $status -eq 0 ] || echo "exit status $status"
+    } | sed -E 's/[^ (]*examples\/tour\/([a-z]+\.c):[0-9]+/\1:LINE/' >"$work/got"
+    if diff -u "$stored" "$work/got" >"$work/diff"; then
+        echo "ok $count - $name"
+    else
+        echo "not ok $count - $name"
+        sed 's/^/# /' "$work/diff"
+    fi
+done
+echo "1..$count"
