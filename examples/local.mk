@@ -63,6 +63,7 @@ EXTRA_DIST += \
 
 check_PROGRAMS += examples/ask/callback examples/ask/promise
 TESTS += test/ask.sh
+MEMCHECK_TESTS += test/ask.sh
 
 ASK = examples/ask/ask.c examples/ask/ask.h examples/ask/server.c examples/ask/server.h
 
@@ -91,6 +92,7 @@ check_PROGRAMS += \
 	examples/tour/timer \
 	examples/tour/value
 TESTS += test/tour.sh
+MEMCHECK_TESTS += test/tour.sh
 
 TOUR = examples/tour/tour.c examples/tour/tour.h
 

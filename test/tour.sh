@@ -1,6 +1,6 @@
 #!/bin/sh
-# The programs of examples/tour print what is stored beside them, NAME.expected for NAME.c. Run
-# from the build folder. EXAMPLES_RUN: what to run them with (valgrind, for example).
+# The programs of examples/tour print what is stored beside them, NAME.expected for NAME.c. Run from the
+# build folder. EXAMPLES_RUN: what to run them with (valgrind, for example).
 #
 # Stored is standard output, then standard error and the status where there are any. file:line of the program itself reads
 # NAME.c:LINE.
