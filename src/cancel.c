@@ -13,10 +13,6 @@ static promise_t *next_up(const promise_t *p) {
     parent = promise__untag(p->next);
     if (parent->flags & FLAG_SETTLED || parent->refs) return NULL;
     if (promise__kind(p) == KIND_ADOPT && promise__kind(parent) == KIND_SHIELD) return NULL;
-    if (promise__loop(parent)->running == parent) { /* it finishes; what it returns is cancelled (K3) */
-        parent->flags |= FLAG_CANCELED;
-        return NULL;
-    }
     return parent;
 }
 
@@ -28,7 +24,7 @@ static bool waits_for_shield(const promise_t *p) {
     return parent && promise__kind(parent) == KIND_SHIELD;
 }
 
-/* Some cannot leave before their input has come: their outcome changes instead. */
+/* Some cannot leave before their input has come: they get another one then. */
 static bool must_wait(const promise_t *p) {
     switch (promise__kind(p)) {
     case KIND_ATTACH: return true;                             /* O3: the links above may still run */
@@ -39,15 +35,23 @@ static bool must_wait(const promise_t *p) {
 }
 
 void promise__cancel_up(promise_t *p) {
-    for (promise_t *up = p; up; up = next_up(up)) {
+    promise_t *start = p, *below = p, *up = p;
+
+    do {
         up->flags |= FLAG_CANCELED;
+        below = p;
         p = up;
-    }
-    if (promise__loop(p)->running == p) return;
-    if (must_wait(p)) p->flags |= FLAG_OVERRIDE;
-    else if (p->flags & FLAG_LATE) p->flags |= FLAG_NO_INPUT;
-    else if (!promise__is_child(p)) promise__cancel_root(p);
-    else {
+        up = next_up(up);
+    } while (up && up != start); /* a circle that was too long to be refused is cut where it came round */
+    if (promise__loop(p)->running == p) { /* it finishes; what it returns is cancelled (K3), and waited for (O3) */
+        if (below != p) below->flags |= FLAG_OVERRIDE;
+    } else if (must_wait(p) && !up) {
+        p->flags |= FLAG_OVERRIDE;
+    } else if (p->flags & FLAG_LATE) {
+        p->flags |= FLAG_NO_INPUT;
+    } else if (!promise__is_child(p)) {
+        promise__cancel_root(p);
+    } else {
         promise__unlink_child(p);
         p->flags |= FLAG_NO_INPUT;
         promise__run_late(p, NULL);

@@ -52,7 +52,7 @@ enum {
     FLAG_LATE = 1 << 8,       /* pending: in the queue as a job of its own */
     FLAG_CANCELED = 1 << 10,  /* in a cancelled chain (K3) */
     FLAG_NO_INPUT = 1 << 11,  /* LATE, and its input is ECANCELED */
-    FLAG_OVERRIDE = 1 << 12,  /* cancelled, but has to wait for its input all the same: then settles with ECANCELED */
+    FLAG_OVERRIDE = 1 << 12,  /* cancelled, but has to wait for its input all the same: then gets ECANCELED instead */
     FLAG_WAITING = 1 << 13,   /* finally: waits for what the handler gave */
     FLAG_DECIDED = 1 << 14,   /* aggregate, walk, timeout: the outcome is known, its branches are waited for */
     FLAG_LISTED = 1 << 15,    /* on the work list of cancels; settled: on the list of rejections to be reported */

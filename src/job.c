@@ -115,6 +115,8 @@ static bool shorten(promise_t *p, promise_t *inner) {
     bool reachable = p->refs || (p->flags & FLAG_RESOLVERS && p->resolvers);
 
     if (reachable || p->flags & FLAG_CANCELED) return false;
+    if (promise__kind(inner) == KIND_SHIELD) return false; /* a cancel from below has to wait for it (K3) */
+    if (!(p->flags & FLAG_HANDLED) && (inner->refs > 1 || inner->flags & FLAG_HANDLED)) return false; /* J7: p's own */
     inner->refs--;
     if (p->flags & FLAG_HANDLED) promise__handled(inner);
     if (p->children) promise__move_children(p, inner);
@@ -155,6 +157,7 @@ PROMISE_NOINLINE void promise__unwrap(promise_t *p, promise_value_t v) {
     }
     p->value = v;
     promise__set_kind(p, KIND_THENABLE);
+    if (p->flags & FLAG_CANCELED) p->flags |= FLAG_NO_INPUT; /* K3: it is not asked */
     promise__run_late(p, NULL);
 }
 

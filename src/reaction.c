@@ -16,9 +16,9 @@ static void react_finally(promise_loop_t *loop, promise_t *p, promise_value_t in
 
     if (p->flags & FLAG_WAITING) { /* input is the outcome of what the handler gave */
         v = p->saved;
-        if (input.type & MARK_REJECTION || p->flags & FLAG_OVERRIDE) {
+        if (input.type & MARK_REJECTION) {
             promise__release(v);
-            v = input.type & MARK_REJECTION ? promise__copy(input) : promise__canceled();
+            v = promise__copy(input);
         }
         promise__settle(p, v);
         return;
@@ -45,7 +45,7 @@ static void react_finally(promise_loop_t *loop, promise_t *p, promise_value_t in
 }
 
 static void react_attach(promise_loop_t *loop, promise_t *p, promise_value_t input) {
-    promise_value_t v = p->flags & FLAG_OVERRIDE ? promise__canceled() : promise__copy(input);
+    promise_value_t v = promise__copy(input);
 
     loop->running = p;
     p->free_object(p->object);
@@ -54,8 +54,11 @@ static void react_attach(promise_loop_t *loop, promise_t *p, promise_value_t inp
 }
 
 static void react_timeout(promise_loop_t *loop, promise_t *p, promise_value_t input) {
-    promise_value_t v = p->flags & FLAG_DECIDED ? p->timeout_outcome : promise__copy(input);
+    promise_value_t v = input;
 
+    if (p->flags & FLAG_DECIDED) v = p->flags & FLAG_CANCELED ? promise__canceled() : p->timeout_outcome;
+    v = promise__copy(v);
+    if (p->flags & FLAG_DECIDED) promise__release(p->timeout_outcome);
     promise__timer_stop(loop, p);
     promise__settle(p, v);
 }
@@ -82,7 +85,14 @@ static void react_thenable(promise_loop_t *loop, promise_t *p, promise_value_t i
     promise__release(v);
 }
 
+/* p was cancelled, but had to wait for its input. What finally waits for may still reject: no error is lost. */
+static PROMISE_COLD promise_value_t override(promise_t *p, promise_value_t input) {
+    p->flags &= ~(uint32_t)FLAG_OVERRIDE;
+    return p->flags & FLAG_WAITING && input.type & MARK_REJECTION ? input : promise__canceled();
+}
+
 void promise__react(promise_loop_t *loop, promise_t *p, promise_value_t input) {
+    if (PROMISE_UNLIKELY(p->flags & FLAG_OVERRIDE)) input = override(p, input);
     switch (promise__kind(p)) {
     case KIND_REACTION: {
         promise_fn *fn = input.type & MARK_REJECTION ? p->rejected : p->fulfilled;
@@ -92,7 +102,7 @@ void promise__react(promise_loop_t *loop, promise_t *p, promise_value_t input) {
     }
     case KIND_ADOPT:
     case KIND_SHIELD:
-        promise__settle(p, p->flags & FLAG_OVERRIDE ? promise__canceled() : promise__copy(input));
+        promise__settle(p, promise__copy(input));
         break;
     case KIND_FINALLY: react_finally(loop, p, input); break;
     case KIND_ATTACH: react_attach(loop, p, input); break;
