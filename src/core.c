@@ -69,15 +69,24 @@ void promise__loop_destroy(promise_loop_t *loop) {
 /* ---- tear down ---- */
 
 static void cancel_if_root(promise_loop_t *loop, promise_t *p) {
+    uint32_t done = FLAG_DECIDED | FLAG_CANCELED; /* it only waits for its branches, which are roots themselves or below one */
+
     (void)loop;
-    if (p->flags & (FLAG_SETTLED | FLAG_LATE) || promise__kind(p) > LAST_ROOT) return;
+    if (p->flags & (FLAG_SETTLED | FLAG_LATE) || promise__kind(p) > LAST_ROOT || (p->flags & done) == done) return;
     promise__cancel_root(p);
 }
 
-/* What is still pending when no root is left waits for itself, in a circle too long for is_cycle. */
+/* What is still pending when no root is left waits for itself: in a circle too long for is_cycle, or through a combinator,
+ * which is cut at one element after the other until the rest comes undone. */
 static void cancel_if_child(promise_loop_t *loop, promise_t *p) {
-    (void)loop;
-    if (promise__is_child(p)) promise__cancel_up(p);
+    if (!promise__is_child(p)) return;
+    if (promise__kind(p) != KIND_ELEMENT) {
+        promise__cancel_up(p);
+    } else if (!loop->head) {
+        promise__unlink_child(p);
+        p->flags |= FLAG_NO_INPUT;
+        promise__run_late(p, NULL);
+    }
 }
 
 static void drain_all(promise_loop_t *loop) {

@@ -68,11 +68,20 @@ static const struct promise_host without_clock = {.size = sizeof without_clock, 
 
 /* ---- make and free ---- */
 
+static void count_unhandled(enum promise_unhandled_event event, const promise_t *p, promise_value_t reason, void *arg) {
+    struct fakehost *host = arg;
+
+    (void)p, (void)reason;
+    if (event == PROMISE_UNHANDLED) host->unhandled++;
+    else host->late++;
+}
+
 static promise_loop_t *open_with(struct fakehost *host, const struct promise_host *functions) {
     memset(host, 0, sizeof *host);
     host->live_before = test_alloc_live();
     host->loop = promise_loop_new_hosted(functions, host);
     ck_assert_ptr_nonnull(host->loop);
+    promise_loop_on_unhandled(host->loop, count_unhandled, host);
     return host->loop;
 }
 

@@ -1,7 +1,9 @@
 # The tests. `make check` runs them all; every one of them prints TAP.
 
 # Check programs: test/test_NAME is built from test/test_NAME.c. They see the library's internal names.
-CHECK_TESTS =
+CHECK_TESTS = \
+	test/test_combine \
+	test/test_combine_cancel
 
 # Those of them that cross threads: `make check-tsan` runs them under the thread sanitizer.
 THREAD_TESTS =
@@ -14,7 +16,10 @@ TREE_TESTS = \
 
 # What the Check programs share.
 check_LTLIBRARIES += test/libsupport.la
-test_libsupport_la_SOURCES = test/support.c test/support.h test/fakehost.c test/fakehost.h
+test_libsupport_la_SOURCES = \
+	test/fakehost.c test/fakehost.h \
+	test/support.c test/support.h \
+	test/trace.c test/trace.h
 LDADD = test/libsupport.la libpromise-core.la $(CHECK_LIBS) $(LIBEVENT_LIBS)
 
 EXTRA_DIST += \
