@@ -2,8 +2,12 @@
 
 # Check programs: test/test_NAME is built from test/test_NAME.c. They see the library's internal names.
 CHECK_TESTS = \
+	test/test_cancel \
+	test/test_cancel_chain \
+	test/test_cancel_inside \
 	test/test_combine \
-	test/test_combine_cancel
+	test/test_combine_cancel \
+	test/test_host
 
 # Those of them that cross threads: `make check-tsan` runs them under the thread sanitizer.
 THREAD_TESTS =
@@ -16,7 +20,7 @@ TREE_TESTS = \
 
 # What the Check programs share.
 check_LTLIBRARIES += test/libsupport.la
-test_libsupport_la_SOURCES = \
+test_libsupport_la_SOURCES = \ test/hosted.c test/hosted.h
 	test/fakehost.c test/fakehost.h \
 	test/support.c test/support.h \
 	test/trace.c test/trace.h

@@ -1,0 +1,396 @@
+/* The core on a host of ten lines: waking, draining, the order of jobs, the budget, tearing down. */
+#include "hosted.h"
+
+/* H: a host without a wake, or none, makes no loop. */
+START_TEST(needs_a_wake) {
+    static const struct promise_host none = {.size = sizeof none};
+
+    ck_assert_ptr_null(promise_loop_new_hosted(NULL, NULL));
+    ck_assert_ptr_null(promise_loop_new_hosted(&none, NULL));
+}
+END_TEST
+
+START_TEST(wakes_once_before_a_drain) {
+    ck_assert(!wanted && !promise_loop_has_jobs(loop));
+    watch(promise_from(loop, promise_int(1)), "a");
+    watch(promise_from(loop, promise_int(2)), "b");
+    ck_assert_uint_eq(wakes, 1);
+    ck_assert(promise_loop_has_jobs(loop));
+    ck_assert(!hosted_drain());
+    expect("a=1 b=2");
+    ck_assert(!wanted && !promise_loop_has_jobs(loop));
+    watch(promise_from(loop, promise_int(3)), "c");
+    ck_assert_uint_eq(wakes, 2);
+    hosted_run();
+    expect("c=3");
+}
+END_TEST
+
+/* A pending promise is no job: nothing wakes the host for it. */
+START_TEST(pending_is_no_job) {
+    struct work w;
+    promise_t *p = promise_then(work_start(&w, "w"), see, "a");
+
+    ck_assert(!wanted && !promise_loop_has_jobs(loop));
+    work_done(&w, promise_int(1));
+    ck_assert(wanted && promise_loop_has_jobs(loop));
+    expect(""); /* 2.2.4: not inside of resolve */
+    hosted_run();
+    expect("a=1");
+    promise_unref(p);
+}
+END_TEST
+
+START_TEST(a_drain_too_many_is_harmless) {
+    ck_assert(!promise_loop_drain(loop));
+    watch(promise_from(loop, promise_int(1)), "a");
+    ck_assert(!promise_loop_drain(loop));
+    ck_assert(!promise_loop_drain(loop));
+    expect("a=1");
+    wanted = false;
+}
+END_TEST
+
+/* ---- order ---- */
+
+static promise_value_t queue_two(promise_value_t v, void *arg) {
+    see(v, arg);
+    watch(promise_from(NULL, promise_string("late")), "x"); /* O6: NULL is the running loop */
+    watch(promise_from(NULL, promise_string("late")), "y");
+    return promise_void();
+}
+
+/* J1: first in, first out, and those that jobs queue run in the same drain. */
+START_TEST(J1_fifo) {
+    promise_unref(promise_then(promise_from(loop, promise_int(1)), queue_two, "a"));
+    watch(promise_from(loop, promise_int(2)), "b");
+    ck_assert(!hosted_drain());
+    expect("a=1 b=2 x=late y=late");
+}
+END_TEST
+
+static promise_value_t count(promise_value_t v, void *arg) {
+    ++*(unsigned *)arg;
+    return v;
+}
+static promise_t *chain(unsigned links, unsigned *counter) {
+    promise_t *p = promise_from(loop, promise_void());
+
+    while (links--) p = promise_then(p, count, counter);
+    return p;
+}
+
+/* J1: a drain runs up to the budget, then says that there is more. */
+START_TEST(J1_budget) {
+    unsigned counter = 0;
+
+    promise_loop_set_budget(loop, 10);
+    promise_unref(chain(25, &counter));
+    ck_assert(hosted_drain());
+    ck_assert_uint_eq(counter, 10);
+    ck_assert_uint_eq(again_wakes, 1);
+    ck_assert(hosted_drain());
+    ck_assert_uint_eq(counter, 20);
+    ck_assert(!hosted_drain());
+    ck_assert_uint_eq(counter, 25);
+    ck_assert_uint_eq(again_wakes, 2);
+    ck_assert(!wanted);
+}
+END_TEST
+
+/* J1: 1,024 unless it is set, and 0 sets that again. Many children of one promise count as many. */
+START_TEST(J1_default_budget) {
+    unsigned counter = 0;
+
+    for (int round = 0; round < 2; round++) {
+        promise_t *p = promise_from(loop, promise_void());
+        for (int i = 0; i < 2000; i++) promise_unref(promise_then(promise_ref(p), count, &counter));
+        promise_unref(p);
+        counter = 0;
+        ck_assert(hosted_drain());
+        ck_assert_uint_eq(counter, 1024);
+        ck_assert(!hosted_drain());
+        ck_assert_uint_eq(counter, 2000);
+        promise_loop_set_budget(loop, 5);
+        promise_loop_set_budget(loop, 0);
+    }
+}
+END_TEST
+
+/* The budget also holds for children that wait with one pending parent. */
+START_TEST(J1_budget_of_siblings) {
+    struct work w;
+    unsigned counter = 0;
+    promise_t *p = work_start(&w, "w");
+
+    promise_loop_set_budget(loop, 3);
+    for (int i = 0; i < 8; i++) promise_unref(promise_then(promise_ref(p), count, &counter));
+    promise_unref(p);
+    work_done(&w, promise_void());
+    ck_assert(hosted_drain());
+    ck_assert_uint_eq(counter, 3);
+    ck_assert(hosted_drain());
+    ck_assert(!hosted_drain());
+    ck_assert_uint_eq(counter, 8);
+}
+END_TEST
+
+/* ---- NULL for the loop (O6) ---- */
+
+static promise_value_t look_around(promise_value_t v, void *arg) {
+    ck_assert_ptr_eq(promise_loop_current(), arg);
+    return v;
+}
+START_TEST(O6_current) {
+    ck_assert_ptr_null(promise_loop_current());
+    promise_unref(promise_try(loop, look_around, loop));
+    hosted_run();
+    ck_assert_ptr_null(promise_loop_current());
+}
+END_TEST
+
+static void without_loop(void *arg) {
+    (void)arg;
+    promise_unref(promise_from(NULL, promise_void()));
+}
+START_TEST(O6_null_outside_stops) { test_assert_stops(without_loop, NULL, "promise_from: loop is NULL outside of a handler"); }
+END_TEST
+
+static const struct promise_host *other_host(void);
+static promise_value_t make_in_other(promise_value_t v, void *other) {
+    promise_t *p = promise_from(other, promise_int(1));
+
+    ck_assert_ptr_eq(promise_loop_of(p), other);
+    promise_unref(p);
+    promise_loop_drain(other); /* two loops: one may be drained inside of the other */
+    ck_assert_ptr_eq(promise_loop_current(), loop);
+    return v;
+}
+static void no_wake(void *data, bool again) { (void)data, (void)again; }
+static const struct promise_host *other_host(void) {
+    static const struct promise_host quiet = {.size = sizeof quiet, .wake = no_wake};
+    return &quiet;
+}
+START_TEST(two_loops) {
+    promise_loop_t *other = promise_loop_new_hosted(other_host(), NULL);
+
+    promise_unref(promise_try(loop, make_in_other, other));
+    hosted_run();
+    promise_loop_free(other);
+}
+END_TEST
+
+/* ---- misuse ---- */
+
+static promise_value_t drain_again(promise_value_t v, void *arg) {
+    (void)arg;
+    promise_loop_drain(loop);
+    return v;
+}
+static void nested_drain(void *arg) {
+    (void)arg;
+    promise_unref(promise_try(loop, drain_again, NULL));
+    hosted_run();
+}
+static void drain_in_stop(void *arg) {
+    (void)arg;
+    promise_loop_drain(loop);
+}
+static void nested_in_stop(void *arg) {
+    promise_resolver_t *r[2];
+    promise_t *p[2] = {promise_new(loop, &r[0]), promise_new(loop, &r[1])};
+
+    (void)arg;
+    promise_on_cancel(r[0], drain_in_stop, NULL);
+    promise_cancel(promise_all(loop, 2, p));
+}
+START_TEST(J6_nested_drain_stops) {
+    test_assert_stops(nested_drain, NULL, "promise_loop_drain: called inside a handler");
+    test_assert_stops(nested_in_stop, NULL, "promise_loop_drain: called inside a stop function");
+}
+END_TEST
+
+/* ---- tearing down ---- */
+
+/* J5: what is pending is cancelled, its handlers and finally run, what is attached is freed, in the order of the chain. */
+START_TEST(J5_free_runs_the_chain) {
+    struct work w;
+    promise_t *p = work_start(&w, "w");
+
+    p = promise_then(p, see, "never");
+    p = promise_catch(p, see, "catch");
+    p = promise_finally(p, see, "finally");
+    p = promise_attach(p, "data", see_free);
+    promise_unref(p);
+    hosted_free();
+    expect("stop:w catch=!canceled finally=void free:data");
+}
+END_TEST
+
+/* J5: what had settled before is delivered before. */
+START_TEST(J5_free_finishes_what_has_settled) {
+    watch(promise_from(loop, promise_int(1)), "a");
+    promise_unref(promise_attach(promise_from(loop, promise_int(1)), "b", see_free));
+    hosted_free();
+    expect("a=1 free:b");
+}
+END_TEST
+
+static promise_value_t more_work(promise_value_t v, void *arg) {
+    promise_resolver_t *r;
+    promise_t *p = promise_then(promise_from(NULL, promise_int(1)), see, "never");
+
+    see(v, arg);
+    watch(p, "new work");
+    ck_assert_str_eq(state_of(p = promise_try(NULL, see, "never")), "!canceled");
+    promise_unref(p);
+    p = promise_catch(promise_new(NULL, &r), see, "never");
+    promise_resolve(r, promise_int(2));
+    return promise_adopt(p);
+}
+/* J5: from then on new work does not run. */
+START_TEST(J5_new_work_while_it_dies) {
+    struct work w;
+
+    promise_unref(promise_catch(work_start(&w, "w"), more_work, "a"));
+    hosted_free();
+    expect("stop:w a=!canceled");
+}
+END_TEST
+
+/* J5: a loop that goes on for ever ends. */
+static promise_value_t for_ever(promise_value_t v, void *arg) {
+    promise_resolver_t *r;
+    promise_t *p = promise_new(NULL, &r);
+
+    (void)v;
+    promise_resolve(r, promise_void());
+    return promise_adopt(promise_then_catch(p, for_ever, for_ever, arg));
+}
+START_TEST(J5_endless_chain_ends) {
+    promise_unref(promise_try(loop, for_ever, NULL));
+    hosted_drain();
+    hosted_free();
+    wanted = false;
+}
+END_TEST
+
+/* J5: promises and resolvers that are still held stay valid: dead, rejected. */
+START_TEST(J5_references_stay_valid) {
+    struct work w;
+    promise_resolver_t *more;
+    promise_t *p = work_start(&w, "w"), *q = promise_then(promise_ref(p), see, "never");
+    promise_t *done = promise_from(loop, promise_string("kept"));
+
+    more = promise_resolver_ref(w.resolver);
+    hosted_free();
+    expect("stop:w");
+    ck_assert_str_eq(state_of(p), "!canceled");
+    ck_assert_str_eq(state_of(q), "!canceled");
+    ck_assert_str_eq(state_of(done), "kept");
+    ck_assert(!promise_resolver_is_pending(more));
+    promise_resolve(promise_resolver_ref(more), promise_string("too late"));
+    promise_reject(more, promise_string("too late"));
+    done = promise_then(promise_catch(promise_finally(done, see, "never"), see, "never"), see, "never");
+    done = promise_attach(promise_shield(done), "data", see_free);
+    expect("free:data"); /* O3: at once, as no drain will come */
+    promise_unref(done);
+    promise_cancel(q);
+    promise_unref(p);
+}
+END_TEST
+
+static promise_value_t free_loop(promise_value_t v, void *arg) {
+    see(v, arg);
+    promise_loop_free(loop);
+    promise_loop_free(loop); /* the same again */
+    note("freed");
+    return promise_void();
+}
+/* T4, J5: inside a handler it takes effect after the drain. */
+START_TEST(T4_free_inside_a_handler) {
+    struct work w;
+
+    promise_unref(promise_finally(work_start(&w, "w"), see, "pending"));
+    promise_unref(promise_then(promise_from(loop, promise_int(1)), free_loop, "a"));
+    watch(promise_from(loop, promise_int(2)), "b");
+    ck_assert(!hosted_drain());
+    loop = NULL;
+    expect("a=1 freed b=2 stop:w pending=void");
+}
+END_TEST
+
+static void free_in_stop(void *arg) {
+    promise_abandon(*(promise_resolver_t **)arg);
+    promise_loop_free(loop);
+    note("freed");
+}
+/* The same inside a stop: from the next drain. */
+START_TEST(T4_free_inside_a_stop) {
+    promise_resolver_t *r;
+    promise_t *p = promise_new(loop, &r);
+
+    promise_on_cancel(r, free_in_stop, &r);
+    promise_cancel(promise_catch(p, see_void, "a"));
+    expect("freed");
+    hosted_run();
+    loop = NULL;
+    expect("a=!canceled");
+}
+END_TEST
+
+/* A circle too long to be refused (2.3.1) ends with the loop, and so do those who wait below it. */
+START_TEST(J5_long_circle_ends) {
+    promise_resolver_t *r;
+    promise_t *p = promise_new(loop, &r);
+
+    for (int i = 0; i < 100; i++) p = promise_then(p, see, "never");
+    p = promise_catch(p, see, "caught");
+    watch(promise_ref(p), "below");
+    promise_resolve(r, promise_adopt(p));
+    hosted_run();
+    expect("");
+    hosted_free();
+    expect("caught=!canceled below=!canceled");
+}
+END_TEST
+
+START_TEST(J5_long_circle_ends_alone) {
+    promise_resolver_t *r;
+    promise_t *p = promise_new(loop, &r);
+
+    for (int i = 0; i < 100; i++) p = promise_then(p, see, "never");
+    promise_resolve(r, promise_adopt(p));
+    hosted_free();
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("host");
+    TCase *tcase = tcase_create("host");
+
+    tcase_add_checked_fixture(tcase, hosted_start, hosted_end);
+    tcase_add_test(tcase, needs_a_wake);
+    tcase_add_test(tcase, wakes_once_before_a_drain);
+    tcase_add_test(tcase, pending_is_no_job);
+    tcase_add_test(tcase, a_drain_too_many_is_harmless);
+    tcase_add_test(tcase, J1_fifo);
+    tcase_add_test(tcase, J1_budget);
+    tcase_add_test(tcase, J1_default_budget);
+    tcase_add_test(tcase, J1_budget_of_siblings);
+    tcase_add_test(tcase, O6_current);
+    tcase_add_test(tcase, O6_null_outside_stops);
+    tcase_add_test(tcase, two_loops);
+    tcase_add_test(tcase, J6_nested_drain_stops);
+    tcase_add_test(tcase, J5_free_runs_the_chain);
+    tcase_add_test(tcase, J5_free_finishes_what_has_settled);
+    tcase_add_test(tcase, J5_new_work_while_it_dies);
+    tcase_add_test(tcase, J5_endless_chain_ends);
+    tcase_add_test(tcase, J5_references_stay_valid);
+    tcase_add_test(tcase, T4_free_inside_a_handler);
+    tcase_add_test(tcase, T4_free_inside_a_stop);
+    tcase_add_test(tcase, J5_long_circle_ends);
+    tcase_add_test(tcase, J5_long_circle_ends_alone);
+    suite_add_tcase(suite, tcase);
+    return test_main(suite);
+}
