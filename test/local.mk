@@ -30,6 +30,19 @@ EXTRA_DIST += \
 	test/headers.sh \
 	test/memcheck-selftest.sh \
 	test/symbols.sh \
+	test/conformance/addon.c \
+	test/conformance/addon.h \
+	test/conformance/held.c \
+	test/conformance/host.c \
+	test/conformance/left-out.js \
+	test/conformance/left-out.txt \
+	test/conformance/package-lock.json \
+	test/conformance/package.json \
+	test/conformance/programs.js \
+	test/conformance/run.js \
+	test/conformance/run.sh \
+	test/conformance/tap.js \
+	test/conformance/value.c \
 	test/install/run.sh \
 	test/install/consumer.c \
 	test/install/consumer.cpp \
@@ -109,4 +122,4 @@ check-threads: all $(check_LTLIBRARIES) $(THREAD_TESTS)
 	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(THREAD_TESTS)'
 
 clean-local:
-	rm -rf variant-*
+	rm -rf variant-* conformance-npm

@@ -3,18 +3,14 @@
 
 #include <stdlib.h>
 
-napi_env js;
-promise_loop_t *loop;
 bool closing;
 
 static napi_ref promise_class;
-static napi_ref functions; /* of Node's, as init() got them: { microtask, immediate, spread } */
-static size_t blocks;      /* of memory that the library holds */
 
 static const napi_type_tag tag = {0x6c696270726f6d69, 0x73652d636f6e666f}; /* marks our objects */
 
-/* What JavaScript has of the library: a promise or a resolver, until close(). Garbage collection lets go of none, since a
- * lost resolver is an error to libpromise (O5) and nothing at all to ECMAScript. */
+/* What JavaScript has of the library: a promise or a resolver, until close(). Garbage collection lets go of none, since
+ * a lost resolver is an error to libpromise (O5) and nothing at all to ECMAScript. */
 struct grip {
     promise_t *promise;
     promise_resolver_t *resolver;
@@ -28,45 +24,6 @@ static struct grip *grip_new(promise_t *promise, promise_resolver_t *resolver) {
     if (!grip) abort();
     *grip = (struct grip){promise, resolver, grips};
     return grips = grip;
-}
-
-/* ---- the host: Node's queues run the drain, on a stack with nothing else on it (2.2.4) ---- */
-
-static napi_value function_of(const char *name) {
-    napi_value object, value;
-
-    must(napi_get_reference_value(js, functions, &object));
-    must(napi_get_named_property(js, object, name, &value));
-    return value;
-}
-
-static napi_value drain(napi_env e, napi_callback_info info) {
-    (void)e, (void)info;
-    if (loop) promise_loop_drain(loop);
-    return NULL;
-}
-
-/* A microtask comes before I/O and timers, an immediate after them. */
-static void wake(void *data, bool again) {
-    napi_handle_scope scope;
-    napi_value job;
-
-    (void)data;
-    must(napi_open_handle_scope(js, &scope));
-    must(napi_create_function(js, NULL, 0, drain, NULL, &job));
-    must(napi_call_function(js, undefined(), function_of(again ? "immediate" : "microtask"), 1, &job, NULL));
-    must(napi_close_handle_scope(js, scope));
-}
-
-static void gone(void *data) {
-    (void)data;
-    loop = NULL;
-}
-
-static const struct promise_host host = {.size = sizeof host, .wake = wake, .gone = gone};
-
-static void ignore(enum promise_unhandled_event event, const promise_t *p, promise_value_t reason, void *arg) {
-    (void)event, (void)p, (void)reason, (void)arg;
 }
 
 /* ---- objects ---- */
@@ -84,7 +41,7 @@ promise_t *promise_in(napi_value value) {
     struct grip *grip;
     bool ours = false;
 
-    if (!is_a(value, napi_object)) return NULL;
+    if (closing || !is_a(value, napi_object)) return NULL;
     if (napi_check_object_type_tag(js, value, &tag, &ours) != napi_ok || !ours) return NULL;
     must(napi_unwrap(js, value, (void **)&grip));
     return grip->promise;
@@ -116,13 +73,13 @@ static napi_value settle(napi_callback_info info, promise_value_t (*convert)(nap
     return NULL;
 }
 
-static napi_value resolve_function(napi_env e, napi_callback_info info) {
-    (void)e;
+static napi_value resolve_function(napi_env env, napi_callback_info info) {
+    (void)env;
     return settle(info, resolution_of, promise_resolve);
 }
 
-static napi_value reject_function(napi_env e, napi_callback_info info) {
-    (void)e;
+static napi_value reject_function(napi_env env, napi_callback_info info) {
+    (void)env;
     return settle(info, value_of, promise_reject);
 }
 
@@ -147,17 +104,17 @@ static promise_t *execute(napi_value executor) {
 }
 
 /* wrap() comes through here too, with the promise in place of the executor. */
-static napi_value construct(napi_env e, napi_callback_info info) {
+static napi_value construct(napi_env env, napi_callback_info info) {
     napi_value executor, target, self = arguments(info, 1, &executor, NULL);
     void *p;
 
-    must(napi_get_new_target(e, info, &target));
-    if (!target) return type_error("Promise is called without new");
-    if (is_a(executor, napi_external)) must(napi_get_value_external(e, executor, &p));
+    must(napi_get_new_target(env, info, &target));
+    if (closing || !target) return type_error("Promise is called without new, or after close()");
+    if (is_a(executor, napi_external)) must(napi_get_value_external(env, executor, &p));
     else if (is_a(executor, napi_function)) p = execute(executor);
     else return type_error("the executor is not a function");
-    must(napi_wrap(e, self, grip_new(p, NULL), NULL, NULL, NULL));
-    must(napi_type_tag_object(e, self, &tag));
+    must(napi_wrap(env, self, grip_new(p, NULL), NULL, NULL, NULL));
+    must(napi_type_tag_object(env, self, &tag));
     return self;
 }
 
@@ -194,7 +151,7 @@ static promise_value_t handle_finally(promise_value_t v, void *handlers) {
     return result;
 }
 
-/* The handlers live as long as p is pending. A branch beside the chain frees them, so that the chain is as JavaScript's. */
+/* The handlers live as long as p is pending. A branch beside the chain frees them: in the chain it would take a turn. */
 static napi_value wrap_with(promise_t *p, struct held *handlers) {
     promise_unref(promise_attach(promise_ref(p), handlers, held_free));
     return wrap(p);
@@ -211,24 +168,24 @@ static napi_value react(promise_t *p, napi_value fulfilled, napi_value rejected)
                      handlers);
 }
 
-static napi_value then_method(napi_env e, napi_callback_info info) {
+static napi_value then_method(napi_env env, napi_callback_info info) {
     napi_value handlers[2], self = arguments(info, 2, handlers, NULL);
-    (void)e;
+    (void)env;
     return react(promise_in(self), handlers[0], handlers[1]);
 }
 
-static napi_value catch_method(napi_env e, napi_callback_info info) {
+static napi_value catch_method(napi_env env, napi_callback_info info) {
     napi_value handler, self = arguments(info, 1, &handler, NULL);
-    (void)e;
+    (void)env;
     return react(promise_in(self), undefined(), handler);
 }
 
-static napi_value finally_method(napi_env e, napi_callback_info info) {
+static napi_value finally_method(napi_env env, napi_callback_info info) {
     napi_value handler, self = arguments(info, 1, &handler, NULL);
     promise_t *p = promise_in(self);
     struct held *handlers;
 
-    (void)e;
+    (void)env;
     if (!p || !is_a(handler, napi_function)) return react(p, handler, handler);
     handlers = hold(1, &handler);
     return wrap_with(promise_finally(promise_ref(p), handle_finally, handlers), handlers);
@@ -243,20 +200,20 @@ static bool is_our_class(napi_value self) {
 
     must(napi_get_reference_value(js, promise_class, &class));
     must(napi_strict_equals(js, self, class, &equal));
-    if (!equal) type_error("this is not Promise");
-    return equal;
+    if (closing || !equal) type_error("this is not Promise, or it is closed");
+    return equal && !closing;
 }
 
-static napi_value resolve_static(napi_env e, napi_callback_info info) {
+static napi_value resolve_static(napi_env env, napi_callback_info info) {
     napi_value value, self = arguments(info, 1, &value, NULL);
-    (void)e;
+    (void)env;
     if (!is_our_class(self)) return NULL;
     return promise_in(value) ? value : wrap(promise_from(loop, resolution_of(value)));
 }
 
-static napi_value reject_static(napi_env e, napi_callback_info info) {
+static napi_value reject_static(napi_env env, napi_callback_info info) {
     napi_value value, self = arguments(info, 1, &value, NULL);
-    (void)e;
+    (void)env;
     return is_our_class(self) ? wrap(promise_from(loop, promise_throw_value(value_of(value)))) : NULL;
 }
 
@@ -280,25 +237,23 @@ static promise_t *combine(combinator *make, napi_value array) {
 }
 
 /* Lists and errors of the library's become JavaScript's in a handler, so that all who ask get the same one. */
-static const struct combination {
-    const char *name;
+struct combination {
     combinator *make;
     promise_fn *fulfilled, *rejected;
-} combinations[] = {
-    {"all", promise_all, array_of_list, NULL},
-    {"allSettled", promise_all_settled, array_of_outcomes, NULL},
-    {"any", promise_any, NULL, js_error_of},
-    {"race", promise_race, NULL, NULL},
 };
+static const struct combination combine_all = {promise_all, array_of_list, NULL};
+static const struct combination combine_all_settled = {promise_all_settled, array_of_outcomes, NULL};
+static const struct combination combine_any = {promise_any, NULL, js_error_of};
+static const struct combination combine_race = {promise_race, NULL, NULL};
 
-static napi_value combine_static(napi_env e, napi_callback_info info) {
+static napi_value combine_static(napi_env env, napi_callback_info info) {
     void *data;
     napi_value iterable, array, self = arguments(info, 1, &iterable, &data);
     const struct combination *c = data;
     promise_t *p;
 
     if (!is_our_class(self)) return NULL;
-    if (napi_call_function(e, undefined(), function_of("spread"), 1, &iterable, &array) != napi_ok)
+    if (napi_call_function(env, undefined(), host_function("spread"), 1, &iterable, &array) != napi_ok)
         return wrap(promise_from(loop, thrown()));
     p = combine(c->make, array);
     return wrap(c->fulfilled || c->rejected ? promise_then_catch(p, c->fulfilled, c->rejected, NULL) : p);
@@ -306,61 +261,56 @@ static napi_value combine_static(napi_env e, napi_callback_info info) {
 
 /* ---- the module: init(functions) -> Promise, close() -> what is left ---- */
 
-static void *count_malloc(size_t size) {
-    void *block = malloc(size);
-    blocks += block != NULL;
-    return block;
+static napi_property_descriptor method(const char *name, napi_callback function, const void *data) {
+    return (napi_property_descriptor){
+        .utf8name = name, .method = function, .attributes = napi_default_method, .data = (void *)(uintptr_t)data};
 }
 
-static void *count_realloc(void *block, size_t size) {
-    void *moved = realloc(block, size);
-    blocks += !block && moved;
-    return moved;
+static napi_property_descriptor static_method(const char *name, napi_callback function, const void *data) {
+    napi_property_descriptor property = method(name, function, data);
+    property.attributes |= napi_static;
+    return property;
 }
-
-static void count_free(void *block) {
-    blocks -= block != NULL;
-    free(block);
-}
-
-enum { METHODS = 5, COMBINATIONS = sizeof combinations / sizeof *combinations };
 
 static napi_value define_class(void) {
-    napi_property_descriptor properties[METHODS + COMBINATIONS] = {
-        {"then", NULL, then_method, NULL, NULL, NULL, napi_default_method, NULL},
-        {"catch", NULL, catch_method, NULL, NULL, NULL, napi_default_method, NULL},
-        {"finally", NULL, finally_method, NULL, NULL, NULL, napi_default_method, NULL},
-        {"resolve", NULL, resolve_static, NULL, NULL, NULL, napi_default_method | napi_static, NULL},
-        {"reject", NULL, reject_static, NULL, NULL, NULL, napi_default_method | napi_static, NULL},
+    const napi_property_descriptor properties[] = {
+        method("then", then_method, NULL),
+        method("catch", catch_method, NULL),
+        method("finally", finally_method, NULL),
+        static_method("resolve", resolve_static, NULL),
+        static_method("reject", reject_static, NULL),
+        static_method("all", combine_static, &combine_all),
+        static_method("allSettled", combine_static, &combine_all_settled),
+        static_method("any", combine_static, &combine_any),
+        static_method("race", combine_static, &combine_race),
     };
     napi_value class;
 
-    for (size_t i = 0; i < COMBINATIONS; i++)
-        properties[METHODS + i] =
-            (napi_property_descriptor){combinations[i].name, NULL, combine_static, NULL, NULL, NULL,
-                                       napi_default_method | napi_static, (void *)(uintptr_t)&combinations[i]};
-    must(napi_define_class(js, "Promise", NAPI_AUTO_LENGTH, construct, NULL, METHODS + COMBINATIONS, properties, &class));
-    return class;
-}
-
-static napi_value init(napi_env e, napi_callback_info info) {
-    napi_value object, class;
-
-    js = e;
-    arguments(info, 1, &object, NULL);
-    must(napi_create_reference(js, object, 1, &functions));
-    if (promise_set_allocator(count_malloc, count_realloc, count_free) < 0) abort();
-    loop = promise_loop_new_hosted(&host, NULL);
-    if (!loop) abort();
-    promise_loop_on_unhandled(loop, ignore, NULL);
-    class = define_class();
+    must(napi_define_class(js, "Promise", NAPI_AUTO_LENGTH, construct, NULL, sizeof properties / sizeof *properties,
+                           properties, &class));
     must(napi_create_reference(js, class, 1, &promise_class));
     return class;
 }
 
+static napi_value init(napi_env env, napi_callback_info info) {
+    napi_value functions;
+
+    (void)env;
+    arguments(info, 1, &functions, NULL);
+    host_open(functions);
+    return define_class();
+}
+
+static void set_count(napi_value object, const char *name, size_t count) {
+    napi_value value;
+
+    must(napi_create_int64(js, (int64_t)count, &value));
+    must(napi_set_named_property(js, object, name, value));
+}
+
 /* Frees the loop while JavaScript still has its promises, then lets go of those: { blocks, values } that are left. */
-static napi_value close_all(napi_env e, napi_callback_info info) {
-    napi_value left, count;
+static napi_value close_all(napi_env env, napi_callback_info info) {
+    napi_value left;
 
     (void)info;
     closing = true;
@@ -369,19 +319,16 @@ static napi_value close_all(napi_env e, napi_callback_info info) {
         promise_unref(grip->promise);
         if (grip->resolver) promise_abandon(grip->resolver);
     }
-    must(napi_create_object(e, &left));
-    must(napi_create_int64(e, (int64_t)blocks, &count));
-    must(napi_set_named_property(e, left, "blocks", count));
-    must(napi_create_int64(e, (int64_t)held_count(), &count));
-    must(napi_set_named_property(e, left, "values", count));
+    must(napi_create_object(env, &left));
+    set_count(left, "blocks", host_blocks());
+    set_count(left, "values", held_count());
     return left;
 }
 
 NAPI_MODULE_INIT() {
-    static const napi_property_descriptor properties[] = {
-        {"init", NULL, init, NULL, NULL, NULL, napi_default, NULL},
-        {"close", NULL, close_all, NULL, NULL, NULL, napi_default, NULL},
-    };
-    if (napi_define_properties(env, exports, sizeof properties / sizeof *properties, properties) != napi_ok) return NULL;
+    const napi_property_descriptor properties[] = {method("init", init, NULL), method("close", close_all, NULL)};
+
+    js = env;
+    must(napi_define_properties(env, exports, 2, properties));
     return exports;
 }

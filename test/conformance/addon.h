@@ -1,7 +1,7 @@
 /*
- * libpromise's promises as JavaScript's, for the suites that test those. What an ECMAScript engine must decide, the library
- * decides here: there is no state of a promise, no queue and no resolution in these files, only the way in and out for
- * values, functions and exceptions. docs/conformance.md has the table.
+ * libpromise's promises as JavaScript's, for the suites that test those. What an ECMAScript engine must decide, the
+ * library decides here: there is no state of a promise, no queue and no resolution in these files, only the way in and
+ * out for values, functions and exceptions. docs/conformance.md has the table.
  */
 #ifndef CONFORMANCE_ADDON_H
 #define CONFORMANCE_ADDON_H
@@ -9,10 +9,12 @@
 #include <node_api.h>
 #include <promise.h>
 
-/* There is one of each in the process: promise_fn and a type's functions have no place for a napi_env. */
+/* There is one of each: a type's functions have no argument for them. */
 extern napi_env js;
 extern promise_loop_t *loop; /* NULL once it is gone */
 extern bool closing;         /* no function of JavaScript's is called any more */
+
+/* ---- held.c ---- */
 
 /* For the calls of Node-API that only fail when this addon is wrong. */
 #define must(call) must_be_ok((call), #call)
@@ -28,6 +30,13 @@ size_t held_count(void); /* how many there are */
 napi_value undefined(void);
 bool is_a(napi_value value, napi_valuetype type);
 napi_value take_exception(void); /* the pending exception, which is then no longer pending */
+
+/* ---- host.c ---- */
+
+/* Opens the loop, on Node's functions: { microtask, immediate, spread }. */
+void host_open(napi_value node_functions);
+napi_value host_function(const char *name); /* one of them */
+size_t host_blocks(void);                   /* of memory that the library holds */
 
 /* ---- value.c: values in and out ---- */
 

@@ -66,6 +66,4 @@ void held_free(void *object) {
     count--;
 }
 
-size_t held_count(void) {
-    return count;
-}
+size_t held_count(void) { return count; }

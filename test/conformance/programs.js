@@ -1,5 +1,5 @@
 // Random programs, run with Node's own promises and with ours. Without adoption, the order in which handlers run is the
-// same. With it, ECMAScript's takes more turns (docs/conformance.md); what each promise comes to is the same all the same.
+// same. With it, ECMAScript takes more turns (docs/conformance.md), but what each promise comes to is still the same.
 'use strict';
 
 const assert = require('assert');
@@ -8,6 +8,8 @@ const tap = require('./tap.js');
 const PROGRAMS = 48;
 const SOURCES = 4;
 const LINKS = 16;
+
+const times = (length, f) => Array.from({ length }, (_, i) => f(i));
 
 // Mulberry32: numbers that are the same everywhere.
 function randomly(seed) {
@@ -31,15 +33,16 @@ function write(seed, adoption) {
         other: random(index), // an earlier one, so that nothing waits for itself
         source: random(SOURCES),
     });
+    const others = adoption ? ['finally', 'settled'] : ['race', 'race'];
     const link = (index) => ({
-        kind: pick('then', 'then', 'catch', 'both', 'both', 'neither', adoption ? 'finally' : 'race', adoption ? 'settled' : 'race'),
+        kind: pick('then', 'then', 'catch', 'both', 'both', 'neither', ...others),
         on: random(index),
         with: random(index),
         handlers: [handler(index), handler(index)],
     });
     return {
-        sources: Array.from({ length: SOURCES }, () => ({ how: pick('resolve', 'reject'), slow: adoption && !random(3) })),
-        links: Array.from({ length: LINKS }, (_, i) => link(SOURCES + i)),
+        sources: times(SOURCES, () => ({ how: pick('resolve', 'reject'), slow: adoption && !random(3) })),
+        links: times(LINKS, (i) => link(SOURCES + i)),
     };
 }
 
@@ -146,7 +149,8 @@ module.exports = async (Ours, Native) => {
     for (let seed = 1; seed <= PROGRAMS; seed++) {
         for (const adoption of [false, true]) {
             const program = { ...write(seed, adoption), adoption };
-            await compare(`program ${seed}: ${adoption ? 'outcomes, with adoption' : 'order'} as in Node`, program, Ours, Native);
+            const what = adoption ? 'outcomes, with adoption,' : 'order';
+            await compare(`program ${seed}: ${what} as in Node`, program, Ours, Native);
         }
     }
 };

@@ -20,8 +20,8 @@ function check(name, test) {
     }
 }
 
-// A reporter for mocha. What it has seen: how many cases it counted, the names of those that ran, of those that failed, and
-// of those that are only a name. A case that is left out should fail: then it gives no line.
+// A reporter for mocha. What it has seen: how many cases it counted, the names of those that ran, of those that failed,
+// and of those that are only a name. A case that is left out should fail; it gives no line.
 function reporter(suite, leftOut) {
     const seen = { count: 0, ran: new Set(), failed: new Set(), bodyless: new Set() };
 

@@ -14,8 +14,7 @@ static void thenable_then(void *object, promise_resolver_t *resolver) {
     resolving_functions(promise_resolver_ref(resolver), functions);
     if (closing || napi_call_function(js, held_get(object, 0), held_get(object, 1), 2, functions, NULL) == napi_ok)
         promise_abandon(resolver); /* not the last one: the functions have theirs */
-    else
-        promise_resolve(resolver, thrown());
+    else promise_resolve(resolver, thrown());
     must(napi_close_handle_scope(js, scope));
 }
 
@@ -32,9 +31,7 @@ promise_value_t value_of(napi_value value) {
     return is_a(value, napi_undefined) ? promise_void() : js_held_value(hold(1, &value));
 }
 
-promise_value_t thrown(void) {
-    return promise_throw_value(value_of(take_exception()));
-}
+promise_value_t thrown(void) { return promise_throw_value(value_of(take_exception())); }
 
 promise_value_t resolution_of(napi_value value) {
     napi_value parts[2] = {value};
