@@ -75,7 +75,8 @@ endif
 # The Promises/A+ suite, against an installed copy; needs Node and npm, and so is no part of `make check`.
 PHONY += conformance
 conformance: all
-	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS=test/conformance/run.sh TEST_SUITE_LOG=conformance.log
+	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS=test/conformance/run.sh TEST_SUITE_LOG=conformance.log \
+		check_LTLIBRARIES= check_PROGRAMS=
 
 # --- Under valgrind, sanitizers and another compiler --------------------------------------------------------------------
 
