@@ -3,8 +3,8 @@
 # in the build folder, in conformance-npm, until the lock file changes.
 set -u
 
-srcdir=$(cd "${srcdir:-.}" && pwd)
-here=$srcdir/test/conformance
+srcdir=${srcdir:-.}
+here=$(cd "$srcdir/test/conformance" && pwd)
 work=$(mktemp -d)
 modules=$PWD/conformance-npm
 trap 'rm -rf "$work" variant-conformance' EXIT
