@@ -20,8 +20,9 @@ TREE_TESTS = \
 
 # What the Check programs share.
 check_LTLIBRARIES += test/libsupport.la
-test_libsupport_la_SOURCES = \ test/hosted.c test/hosted.h
+test_libsupport_la_SOURCES = \
 	test/fakehost.c test/fakehost.h \
+	test/hosted.c test/hosted.h \
 	test/support.c test/support.h \
 	test/trace.c test/trace.h
 LDADD = test/libsupport.la libpromise-core.la $(CHECK_LIBS) $(LIBEVENT_LIBS)
