@@ -126,36 +126,54 @@ promise_iterator_t *promise_iterator_attach(promise_iterator_t *it, void *object
     return it;
 }
 
-/* ---- a function's items: one call at a time, the others wait ---- */
+/* ---- a function's items, and promises in a list: one call at a time, the others wait ---- */
 
 static promise_t *start_call(promise_iterator_t *it);
+
+/* The item that is next in the list, or the end, lent. */
+static promise_value_t in_list(const promise_iterator_t *it) {
+    return it->index < promise_list_size(it->list) ? promise_list_get(it->list, it->index) : promise_end();
+}
+
+static void see(promise_iterator_t *it, promise_value_t item) {
+    it->index++;
+    if (promise_is_end(item) || promise_is_rejection(item)) it->ended = true;
+}
 
 static promise_value_t call_fn(promise_value_t v, void *arg) {
     promise_iterator_t *it = arg;
 
-    return it->ended || it->closed ? promise_end() : it->fn(v, it->arg);
+    if (it->ended || it->closed) return promise_end();
+    return it->fn ? it->fn(v, it->arg) : in_list(it);
 }
 
 /* Sees what came. A call that was cancelled does not end the iterator: the next one asks again (K6). */
 static promise_value_t look(promise_value_t v, void *arg) {
     promise_iterator_t *it = arg;
 
-    if (promise_is_end(v) || (promise_is_rejection(v) && !promise__is_the_canceled(v))) it->ended = true;
+    if (!promise__is_the_canceled(v) || !promise__running_is_canceled(it->loop)) see(it, v);
     return v;
+}
+
+/* A waiter that is not pending was rejected out of memory: a call for it would lose an item. */
+static void serve_waiters(promise_iterator_t *it) {
+    struct waiter *w;
+
+    while ((w = it->waiters) && !it->current) {
+        promise_resolver_t *resolver = w->resolver;
+        it->waiters = w->next;
+        promise__free(w);
+        if (promise_resolver_is_pending(resolver)) promise_resolve(resolver, promise_adopt(start_call(it)));
+        else promise_abandon(resolver);
+    }
 }
 
 static void call_done(void *arg) {
     promise_iterator_t *it = arg;
-    struct waiter *w = it->waiters;
 
     it->current = NULL;
     if (it->closed) iterator_destroy(it);
-    else if (w) {
-        promise_resolver_t *resolver = w->resolver;
-        it->waiters = w->next;
-        promise__free(w);
-        promise_resolve(resolver, promise_adopt(start_call(it)));
-    }
+    else serve_waiters(it);
 }
 
 static promise_t *start_call(promise_iterator_t *it) {
@@ -191,19 +209,21 @@ static promise_t *wait_for_call(promise_iterator_t *it) {
 
 /* ---- use one by one ---- */
 
-static promise_t *next_in_list(promise_iterator_t *it) {
-    promise_value_t list = it->list;
+static bool is_pending_item(promise_value_t item) {
+    return !promise_is_rejection(item) && promise__type(item) && promise__type(item)->then;
+}
 
-    if (promise_is_rejection(list)) {
-        it->list = promise_void();
+static promise_t *next_in_list(promise_iterator_t *it) {
+    promise_value_t item;
+
+    if (promise_is_rejection(it->list)) {
         it->ended = true;
-        return promise__settled(it->loop, list);
+        return promise__settled(it->loop, promise__copy(it->list));
     }
-    if (it->index == promise_list_size(list)) {
-        it->ended = true;
-        return promise__settled(it->loop, promise_end());
-    }
-    return promise_from(it->loop, promise_list_get(list, it->index++));
+    item = in_list(it);
+    if (is_pending_item(item)) return start_call(it);
+    see(it, item);
+    return promise_from(it->loop, item);
 }
 
 promise_t *promise_next(promise_iterator_t *it) {
@@ -211,9 +231,9 @@ promise_t *promise_next(promise_iterator_t *it) {
     promise__check_thread(it->loop, __func__);
     if (is_nomem(it)) return promise_ref(it->loop->nomem);
     if (it->loop->dying) return promise__settled(it->loop, promise__canceled());
-    if (it->ended && !it->current) return promise__settled(it->loop, promise_end());
-    if (!it->fn) return next_in_list(it);
-    return it->current ? wait_for_call(it) : start_call(it);
+    if (it->current) return wait_for_call(it);
+    if (it->ended) return promise__settled(it->loop, promise_end());
+    return it->fn ? start_call(it) : next_in_list(it);
 }
 
 void promise_iterator_close(promise_iterator_t *it) {

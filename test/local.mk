@@ -7,7 +7,9 @@ CHECK_TESTS = \
 	test/test_cancel_inside \
 	test/test_combine \
 	test/test_combine_cancel \
-	test/test_host
+	test/test_host \
+	test/test_iterator \
+	test/test_iterator_close
 
 # Those of them that cross threads: `make check-tsan` runs them under the thread sanitizer.
 THREAD_TESTS =
