@@ -35,6 +35,7 @@ struct promise_remote {
 
 struct promise_mailbox {
     atomic_size_t refs; /* one is the loop's */
+    atomic_size_t life; /* what keeps the memory: one for all refs, one for each push that may still have to write */
     _Atomic(struct mail *) stack;
     int wake_read, wake_write;
     atomic_bool nudged;
@@ -49,26 +50,41 @@ static promise_remote_t ignored; /* stands for a remote that could not be made *
 
 /* ---- any thread ---- */
 
-static void mailbox_release(promise_mailbox_t *m) {
-    if (atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) != 1) return;
+static void unpin(promise_mailbox_t *m) {
+    if (atomic_fetch_sub_explicit(&m->life, 1, memory_order_acq_rel) != 1) return;
     close(m->wake_read);
     close(m->wake_write);
     promise__free(m);
 }
 
-/* -1 when the loop is gone. The mail may be gone when this returns, and so may the mailbox, but for the caller's reference. */
-static int push(promise_mailbox_t *m, struct mail *mail) {
-    struct mail *top = atomic_load_explicit(&m->stack, memory_order_relaxed);
+static void mailbox_release(promise_mailbox_t *m) {
+    if (atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) == 1) unpin(m);
+}
+
+static void wake(promise_mailbox_t *m) {
     ssize_t written;
 
-    do {
-        if (top == CLOSED) return -1;
-        mail->next = top;
-    } while (!atomic_compare_exchange_weak_explicit(&m->stack, &top, mail, memory_order_release, memory_order_relaxed));
-    if (top) return 0;
     do written = write(m->wake_write, "", 1); /* a full pipe will do as well */
     while (written < 0 && errno == EINTR);
-    return 0;
+}
+
+/* -1 when the loop is gone: then what it did to the mail is seen here, as by acquire. The reference that goes with a mail,
+ * and the mailbox with it, may be gone as soon as it is on the stack: who has to write then keeps it alive. */
+static int push(promise_mailbox_t *m, struct mail *mail) {
+    struct mail *top = atomic_load_explicit(&m->stack, memory_order_acquire);
+    bool pinned = false;
+
+    do {
+        if (top == CLOSED) break;
+        if (!top && !pinned) {
+            pinned = true;
+            atomic_fetch_add_explicit(&m->life, 1, memory_order_relaxed);
+        }
+        mail->next = top;
+    } while (!atomic_compare_exchange_weak_explicit(&m->stack, &top, mail, memory_order_acq_rel, memory_order_acquire));
+    if (!top) wake(m);
+    if (pinned) unpin(m);
+    return top == CLOSED ? -1 : 0;
 }
 
 promise_mailbox_t *promise_mailbox_ref(promise_mailbox_t *m) {
@@ -142,12 +158,12 @@ int promise_post(promise_mailbox_t *m, promise_fn *fn, promise_value_t v) {
 
 /* ---- the loop's thread ---- */
 
-/* The base waits for mail as long as some may come (J3). */
-static void watch(struct event_host *h) {
+/* The base waits for mail as long as some may come (J3). -1 when out of memory. */
+static int watch(struct event_host *h) {
     bool wanted = h->mailbox->remotes || atomic_load_explicit(&h->mailbox->refs, memory_order_acquire) > 1;
 
-    if (wanted && !event_pending(h->mail, EV_READ, NULL)) event_add(h->mail, NULL);
-    if (!wanted) event_del(h->mail);
+    if (!wanted) return event_del(h->mail);
+    return event_pending(h->mail, EV_READ, NULL) ? 0 : event_add(h->mail, NULL);
 }
 
 static void remote_unlink(promise_remote_t *remote) {
@@ -236,6 +252,7 @@ static promise_mailbox_t *mailbox_new(void) {
     }
     memset(m, 0, sizeof *m);
     atomic_init(&m->refs, 1);
+    atomic_init(&m->life, 1);
     atomic_init(&m->stack, NULL);
     atomic_init(&m->nudged, false);
     m->nudge.action = NUDGE;
@@ -272,8 +289,26 @@ promise_mailbox_t *promise_loop_mailbox(promise_loop_t *loop) {
 
     if (!the_mailbox(h)) return NULL;
     promise_mailbox_ref(h->mailbox);
-    watch(h);
-    return h->mailbox;
+    if (watch(h) == 0) return h->mailbox;
+    mailbox_release(h->mailbox);
+    return NULL;
+}
+
+/* NULL when out of memory. */
+static promise_remote_t *remote_add(struct event_host *h, promise_resolver_t *resolver) {
+    promise_remote_t *remote = promise__malloc(sizeof *remote);
+
+    if (!remote) return NULL;
+    *remote = (promise_remote_t){.mailbox = promise_mailbox_ref(h->mailbox), .resolver = resolver};
+    remote->next = h->mailbox->remotes;
+    remote->link = &h->mailbox->remotes;
+    if (remote->next) remote->next->link = &remote->next;
+    h->mailbox->remotes = remote;
+    if (watch(h) == 0) return remote;
+    remote_unlink(remote);
+    promise__free(remote);
+    mailbox_release(h->mailbox);
+    return NULL;
 }
 
 promise_remote_t *promise_remote_new(promise_resolver_t *resolver) {
@@ -287,16 +322,8 @@ promise_remote_t *promise_remote_new(promise_resolver_t *resolver) {
         return &ignored;
     }
     h = host_of(loop, __func__);
-    remote = the_mailbox(h) ? promise__malloc(sizeof *remote) : NULL;
-    if (!remote) {
-        promise_reject(resolver, promise__nomem());
-        return &ignored;
-    }
-    *remote = (promise_remote_t){.mailbox = promise_mailbox_ref(h->mailbox), .resolver = resolver};
-    remote->next = h->mailbox->remotes;
-    remote->link = &h->mailbox->remotes;
-    if (remote->next) remote->next->link = &remote->next;
-    h->mailbox->remotes = remote;
-    watch(h);
-    return remote;
+    remote = the_mailbox(h) ? remote_add(h, resolver) : NULL;
+    if (remote) return remote;
+    promise_reject(resolver, promise__nomem());
+    return &ignored;
 }
