@@ -125,12 +125,12 @@ void promise_cancel(promise_t *p) {
     if (!p) return;
     promise__check(p, __func__);
     loop = promise__loop(p);
-    p->refs--;
     if (p->flags & FLAG_SETTLED) {
         promise__handled(p);
-        promise__free_if_unused(p);
+        promise__drop_ref(p);
         return;
     }
+    p->refs--;
     promise__cancel_up(p);
     promise__cancel_all(loop);
 }
