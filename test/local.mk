@@ -7,15 +7,25 @@ CHECK_TESTS = \
 	test/test_cancel_inside \
 	test/test_combine \
 	test/test_combine_cancel \
+	test/test_held \
 	test/test_host \
 	test/test_iterator \
-	test/test_iterator_close
+	test/test_iterator_close \
+	test/test_loop \
+	test/test_loop_base \
+	test/test_loop_refused \
+	test/test_mailbox \
+	test/test_remote \
+	test/test_teardown
 
 # Those of them that cross threads: `make check-tsan` runs them under the thread sanitizer.
-THREAD_TESTS =
+THREAD_TESTS = \
+	test/test_mailbox \
+	test/test_remote
 
 # Scripts about the tree rather than about one build of it: the variant builds below leave out most.
 TREE_TESTS = \
+	test/docs.sh \
 	test/headers.sh \
 	test/symbols.sh \
 	test/install/run.sh
@@ -29,7 +39,17 @@ test_libsupport_la_SOURCES = \
 	test/trace.c test/trace.h
 LDADD = test/libsupport.la libpromise-core.la $(CHECK_LIBS) $(LIBEVENT_LIBS)
 
+# Those that use libevent beside.
+test_test_held_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
+test_test_loop_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
+test_test_loop_base_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
+test_test_loop_refused_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
+test_test_mailbox_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
+test_test_remote_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
+test_test_teardown_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
+
 EXTRA_DIST += \
+	test/docs.sh \
 	test/headers.sh \
 	test/memcheck-selftest.sh \
 	test/symbols.sh \

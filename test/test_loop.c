@@ -1,10 +1,10 @@
-/* The loop on libevent: running until something settles, until nothing is left, one turn (J3), and what is refused (J6). */
+/* The loop on libevent: running until something settles, until nothing is left, one turn (J3). */
 #include "support.h"
 
 #include <errno.h>
 #include <event2/event.h>
 #include <promise.h>
-#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -311,93 +311,9 @@ START_TEST(promise_run_is_main_in_one_line) {
 }
 END_TEST
 
-/* ---- J6, O6: what is refused ---- */
-
-static promise_value_t run_inside(promise_value_t v, void *arg) {
-    (void)arg;
-    promise_loop_run(loop, NULL, NULL);
-    return v;
-}
-static void run_in_handler(void *arg) {
-    (void)arg;
-    promise_loop_run(loop, promise_try(loop, run_inside, NULL), NULL);
-}
-static promise_value_t drain_inside(promise_value_t v, void *arg) {
-    (void)arg;
-    promise_loop_drain(loop);
-    return v;
-}
-static void drain_in_handler(void *arg) {
-    (void)arg;
-    promise_loop_run(loop, promise_try(loop, drain_inside, NULL), NULL);
-}
-static void run_now(void *arg) {
-    (void)arg;
-    promise_loop_run(loop, NULL, NULL);
-}
-static void drain_now(void *arg) {
-    (void)arg;
-    promise_loop_drain(loop);
-}
-static void cancel_with(void (*stop)(void *arg)) {
-    promise_resolver_t *resolver;
-    promise_t *p = promise_new(loop, &resolver);
-
-    promise_on_cancel(resolver, stop, NULL);
-    promise_cancel(p);
-}
-static void run_in_stop(void *arg) { (void)arg, cancel_with(run_now); }
-static void drain_in_stop(void *arg) { (void)arg, cancel_with(drain_now); }
-static void run_event(evutil_socket_t fd, short what, void *arg) {
-    (void)fd, (void)what, (void)arg;
-    promise_loop_run(loop, NULL, NULL);
-}
-static void run_in_callback(void *arg) {
-    event_base_once(promise_loop_base(loop), -1, EV_TIMEOUT, run_event, NULL, NULL);
-    if (arg) promise_loop_run(loop, NULL, NULL);
-    else event_base_dispatch(promise_loop_base(loop));
-}
-static void *run_thread(void *arg) {
-    promise_loop_run(loop, NULL, NULL);
-    return arg;
-}
-static void *free_thread(void *arg) {
-    promise_loop_free(loop);
-    return arg;
-}
-static void run_on_thread(void *arg) {
-    pthread_t thread;
-    pthread_create(&thread, NULL, arg ? free_thread : run_thread, NULL);
-    pthread_join(thread, NULL);
-}
-static void run_of_another(void *arg) {
-    promise_loop_t *other = promise_loop_new(NULL);
-    promise_loop_run(other, promise_from(loop, promise_void()), arg);
-}
-static void no_loop(void *arg) {
-    (void)arg;
-    promise_unref(promise_sleep(NULL, 1));
-}
-
-START_TEST(J6_what_is_refused) {
-    open_loop(_i);
-    test_assert_stops(run_in_handler, NULL, "promise_loop_run: called inside a handler");
-    test_assert_stops(drain_in_handler, NULL, "promise_loop_drain: called inside a handler");
-    test_assert_stops(run_in_stop, NULL, "promise_loop_run: called inside a stop function");
-    test_assert_stops(drain_in_stop, NULL, "promise_loop_drain: called inside a stop function");
-    test_assert_stops(run_in_callback, &base, "promise_loop_run: the loop is running already");
-    test_assert_stops(run_in_callback, NULL, "promise_loop_run: the event_base is running already");
-    test_assert_stops(run_on_thread, NULL, "promise_loop_run: expected the thread of the loop");
-    test_assert_stops(run_on_thread, &base, "promise_loop_free: expected the thread of the loop");
-    test_assert_stops(run_of_another, NULL, "promise_loop_run: expected a promise of this loop");
-    test_assert_stops(no_loop, NULL, "promise_sleep: loop is NULL outside of a handler"); /* O6 */
-    close_loop();
-}
-END_TEST
-
 int main(void) {
     Suite *suite = suite_create("loop");
-    TCase *run = tcase_create("run"), *refused = tcase_create("refused");
+    TCase *run = tcase_create("run");
 
     tcase_add_loop_test(run, J3_run_gives_the_outcome, 0, 2);
     tcase_add_loop_test(run, J3_run_gives_the_rejection, 0, 2);
@@ -411,8 +327,6 @@ int main(void) {
     tcase_add_loop_test(run, J3_run_until_nothing_is_left, 0, 2);
     tcase_add_loop_test(run, turn_does_not_wait_and_tells_whether_more_is_to_come, 0, 2);
     tcase_add_test(run, promise_run_is_main_in_one_line);
-    tcase_add_loop_test(refused, J6_what_is_refused, 0, 2);
     suite_add_tcase(suite, run);
-    suite_add_tcase(suite, refused);
     return test_main(suite);
 }
