@@ -53,6 +53,7 @@ EXTRA_DIST += \
 	test/headers.sh \
 	test/memcheck-selftest.sh \
 	test/symbols.sh \
+	docs/conformance.md \
 	test/conformance/addon.c \
 	test/conformance/addon.h \
 	test/conformance/held.c \

@@ -33,7 +33,7 @@ function write(seed, adoption) {
         other: random(index), // an earlier one, so that nothing waits for itself
         source: random(SOURCES),
     });
-    const others = adoption ? ['finally', 'settled'] : ['race', 'race'];
+    const others = adoption ? ['finally', 'settled', 'all', 'any'] : ['race', 'race'];
     const link = (index) => ({
         kind: pick('then', 'then', 'catch', 'both', 'both', 'neither', ...others),
         on: random(index),
@@ -94,8 +94,19 @@ class Run {
             case 'both': return promise.then(fulfilled, rejected);
             case 'neither': return promise.then(null, 3);
             case 'finally': return promise.finally(() => fulfilled('nothing'));
-            case 'race': return this.P.race([promise, this.promises[link.with]]);
-            default: return this.P.allSettled([promise, this.promises[link.with]]).then(JSON.stringify);
+            default: return this.combine(link.kind, [promise, this.promises[link.with]]);
+        }
+    }
+
+    // Where it depends on the order which one counts, that is not compared.
+    combine(kind, promises) {
+        const { P } = this;
+
+        switch (kind) {
+            case 'race': return P.race(promises);
+            case 'settled': return P.allSettled(promises).then(JSON.stringify);
+            case 'all': return P.all(promises).then(JSON.stringify, () => 'not all');
+            default: return P.any(promises).then(() => 'any', (error) => `${error.name} ${error.errors}`);
         }
     }
 

@@ -22,6 +22,10 @@ step() {
     exit 1
 }
 
+node_is_new() {
+    node -e 'if (parseInt(process.versions.node) < 16) throw new Error(`this is ${process.version}`)'
+}
+
 install_library() {
     "$srcdir"/build-aux/install-copy "$srcdir" conformance "$work/prefix"
 }
@@ -42,6 +46,7 @@ build_addon() {
         "$here"/*.c $("$PKG_CONFIG" --cflags --libs libpromise)
 }
 
+step 'Node 16 or later is needed' node_is_new
 step 'the library could not be installed' install_library
 step 'npm could not install the suites' install_suites
 step 'the addon could not be built' build_addon
