@@ -71,7 +71,7 @@ static void finish(promise_t *p) {
         promise__free(slot);
     }
     promise__free(w);
-    promise__settle(p, result);
+    promise__resolve(p, result); /* reduce may have been given a promise to begin with */
 }
 
 /* Asks for the next item, or finishes. */
@@ -161,12 +161,35 @@ static struct walk_slot *slot_for(promise_t *p, promise_value_t item) {
     return NULL;
 }
 
+/* fn gave a promise for the item, whose reference is ours: it is waited for. */
+static void wait_for_given(promise_t *p, struct walk_slot *slot, promise_t *given) {
+    promise_loop_t *loop = promise__loop(p);
+    promise_t *e;
+
+    if (promise__is_cycle(p, given)) {
+        promise_value_t cycle = promise_throw_at(NULL, &promise_errors, PROMISE_ECYCLE, NULL);
+        promise__drop_ref(given);
+        item_done(p, slot, cycle);
+        promise__release(cycle);
+        return;
+    }
+    e = promise__element_new(p, given);
+    if (!e) {
+        promise_cancel(given);
+        item_done(p, slot, promise__nomem());
+        return;
+    }
+    e->slot = slot;
+    if (!(p->flags & FLAG_DECIDED)) return;
+    promise__ring_withdraw(e, left);
+    promise__cancel_all(loop);
+}
+
 static void item_came(promise_t *p, promise_value_t item) {
     promise_loop_t *loop = promise__loop(p);
     struct walk *w = p->walk;
     struct walk_slot *slot = slot_for(p, item);
     promise_value_t v;
-    promise_t *given, *e;
 
     if (!slot) {
         decide(p, promise__nomem());
@@ -180,17 +203,7 @@ static void item_came(promise_t *p, promise_value_t item) {
         promise__release(v);
         return;
     }
-    given = promise_from(loop, v);
-    e = promise__element_new(p, given);
-    if (!e) {
-        promise_cancel(given);
-        item_done(p, slot, promise__nomem());
-        return;
-    }
-    e->slot = slot;
-    if (!(p->flags & FLAG_DECIDED)) return;
-    promise__ring_withdraw(e, left);
-    promise__cancel_all(loop);
+    wait_for_given(p, slot, promise_from(loop, v));
 }
 
 static void asked_item(promise_t *p, promise_value_t input) {
@@ -227,8 +240,9 @@ static promise_t *walk(promise_iterator_t *it, enum mode mode, size_t limit, pro
     w = promise__malloc(sizeof *w);
     p = w && !loop->dying && !promise_is_rejection(first) ? promise__alloc(loop, KIND_WALK) : NULL;
     if (!p) {
-        promise_value_t why = loop->dying ? promise__canceled() : promise_is_rejection(first) ? first : promise__nomem();
-        if (!promise_is_rejection(first)) promise__release(first);
+        promise_value_t why = promise_is_rejection(first) ? promise__copy(first) : promise__nomem();
+        if (loop->dying) promise__release(why), why = promise__canceled();
+        promise__release(first);
         promise__free(w);
         p = promise__settled(loop, why); /* before the iterator goes, which may be the last to hold a dead loop */
         promise_iterator_close(it);

@@ -16,7 +16,9 @@ CHECK_TESTS = \
 	test/test_loop_refused \
 	test/test_mailbox \
 	test/test_remote \
-	test/test_teardown
+	test/test_teardown \
+	test/test_walk \
+	test/test_walk_cancel
 
 # Those of them that cross threads: `make check-tsan` runs them under the thread sanitizer.
 THREAD_TESTS = \
