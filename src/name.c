@@ -55,19 +55,20 @@ void promise__names_free(promise_loop_t *loop) { promise__free(loop->names); }
 
 int promise_set_name(promise_t *p, const char *text) {
     promise_loop_t *loop;
-    struct name *name;
-    size_t size;
+    struct name *name = NULL;
 
     promise__check(p, __func__);
     loop = promise__loop(p);
-    if (p->flags & FLAG_NAMED) promise__name_forget(p);
-    if (!text) return 0;
-    if (loop->name_count == loop->name_slots && grow(loop) < 0) return -1;
-    size = strlen(text) + 1;
-    name = promise__malloc(sizeof *name + size);
-    if (!name) return -1;
-    memcpy(name->text, text, size);
-    name->promise = p;
+    if (text) {
+        size_t size = strlen(text) + 1;
+        if (loop->name_count == loop->name_slots && grow(loop) < 0) return -1;
+        name = promise__malloc(sizeof *name + size);
+        if (!name) return -1;
+        memcpy(name->text, text, size);
+        name->promise = p;
+    }
+    if (p->flags & FLAG_NAMED) promise__name_forget(p); /* not before: text may be in it */
+    if (!name) return 0;
     name->next = loop->names[slot_of(loop, p)];
     loop->names[slot_of(loop, p)] = name;
     loop->name_count++;

@@ -55,6 +55,7 @@ void promise__unhandled_report(promise_loop_t *loop, bool idle) {
 
 void promise__unhandled_late(promise_t *p) {
     p->flags &= ~(uint32_t)FLAG_REPORTED;
+    if (promise__loop(p)->dead) return; /* the hook's arg may be gone, too */
     tell(promise__loop(p), PROMISE_HANDLED_LATE, p);
 }
 
