@@ -23,7 +23,7 @@ step() {
 }
 
 node_is_new() {
-    node -e 'if (parseInt(process.versions.node) < 16) throw new Error(`this is ${process.version}`)'
+    node -e 'if (parseInt(process.versions.node) < 16) throw new Error("this is " + process.version)'
 }
 
 install_library() {
