@@ -2,7 +2,7 @@
  * The seam between the core and an event loop: what a host must do for it (ECMAScript's HostEnqueuePromiseJob, and a clock).
  * <promise/loop.h> is the host on libevent; this is for any other loop, and for tests.
  *
- *     static void wake(void *data) { ((struct my_loop *)data)->drain_wanted = true; }
+ *     static void wake(void *data, bool again) { ((struct my_loop *)data)->drain_wanted = true; }
  *     static const struct promise_host host = {.size = sizeof host, .wake = wake};
  *     promise_loop_t *loop = promise_loop_new_hosted(&host, &my_loop);
  *     // later, from my loop, never from inside wake:

@@ -76,7 +76,9 @@ PROMISE_API PROMISE_MUST_USE promise_t *promise_then_catch(promise_t *p, promise
  * it gives is waited for, also when the chain is cancelled (K3). */
 PROMISE_API PROMISE_MUST_USE promise_t *promise_finally(promise_t *p, promise_fn *fn, void *arg);
 /* Frees object with free_object when p has settled, with everything that it adopted, on every path and exactly once (O3):
- * from the drain, after the links above and before those below. This is where the args of handlers belong. */
+ * from the drain, after the links above and before those below. This is where the args of handlers belong. free_object is
+ * called also when object is NULL, and must not be NULL. Without memory, it has a reserve; when that is used up as well, the
+ * program stops. */
 PROMISE_API PROMISE_MUST_USE promise_t *promise_attach(promise_t *p, void *object, void (*free_object)(void *object));
 /* A promise with p's outcome that no cancel passes: p goes on. */
 PROMISE_API PROMISE_MUST_USE promise_t *promise_shield(promise_t *p);
