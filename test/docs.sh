@@ -91,9 +91,9 @@ fi
 
 for page in README.md docs/*.md; do
     {
-        fill "$page" 2>&1 >"$work/page"
+        fill "$page" >"$work/page"
         diff "$page" "$work/page"
-    } >"$work/complaints"
+    } >"$work/complaints" 2>&1
     ok "$page: its blocks of C are regions of the examples"
 done
 
@@ -103,9 +103,9 @@ awk '/^\.\\" examples\// { print "<!-- " $2 " " $3 " -->" }
     on { gsub(/\\e/, "\\"); print }
     /^\.Bd/ { on = 1; print "```c" }' man/libpromise.3 >"$work/man"
 {
-    fill "$work/man" 2>&1 >"$work/page"
+    fill "$work/man" >"$work/page"
     diff "$work/man" "$work/page"
-} >"$work/complaints"
+} >"$work/complaints" 2>&1
 ok 'man/libpromise.3: its blocks of C are regions of the examples'
 
 # --- Links ---
