@@ -39,6 +39,7 @@ void promise__cancel_up(promise_t *p) {
 
     do {
         up->flags |= FLAG_CANCELED;
+        if (promise__kind(up) == KIND_TIMEOUT) promise__timer_stop(promise__loop(up), up); /* a cancel frees it at once (K5) */
         below = p;
         p = up;
         up = next_up(up);

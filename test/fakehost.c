@@ -35,19 +35,22 @@ static void *host_after(void *data, uint64_t ms, void (*fire)(void *arg), void *
     timer = malloc(sizeof *timer);
     if (!timer) return NULL;
     *timer = (struct fakehost_timer){.due = host->now + ms < ms ? UINT64_MAX : host->now + ms, .fire = fire, .arg = arg};
+    if (host->first && host->last->due <= timer->due) link = &host->last->next;
     while (*link && (*link)->due <= timer->due) link = &(*link)->next;
     timer->next = *link;
     *link = timer;
+    if (!timer->next) host->last = timer;
     host->timers++;
     return timer;
 }
 
 static void take_out(struct fakehost *host, struct fakehost_timer *timer) {
-    struct fakehost_timer **link = &host->first;
+    struct fakehost_timer **link = &host->first, *before = NULL;
 
-    while (*link && *link != timer) link = &(*link)->next;
+    while (*link && *link != timer) before = *link, link = &before->next;
     ck_assert_msg(*link != NULL, "a timer was cancelled that is not armed");
     *link = timer->next;
+    if (host->last == timer) host->last = before;
     host->timers--;
 }
 

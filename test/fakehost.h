@@ -26,7 +26,7 @@ struct fakehost {
     bool gone;                    /* the loop said so */
     unsigned wakes, again;        /* calls of wake so far, and those that came because a budget ran out */
     size_t timers;                /* armed now */
-    struct fakehost_timer *first; /* by the time they are due, then in the order of the calls */
+    struct fakehost_timer *first, *last; /* by the time they are due, then in the order of the calls */
     bool no_timers;               /* after gives NULL, as when out of memory */
     unsigned unhandled, late;     /* rejections reported so far, in place of a line on standard error; and handled after all */
     size_t live_before;           /* blocks of the library's when it was opened */

@@ -17,6 +17,7 @@ CHECK_TESTS = \
 	test/test_mailbox \
 	test/test_remote \
 	test/test_teardown \
+	test/test_timer \
 	test/test_walk \
 	test/test_walk_cancel
 
