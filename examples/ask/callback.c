@@ -29,7 +29,7 @@ static void finish(struct session *s, const char *error) {
     s->status = error ? -1 : 0;
     if (s->asked) ask_cancel(s->asked);
     event_del(s->deadline);
-    event_base_loopbreak(s->base); /* main() frees: in a callback, the client is still in use */
+    event_base_loopbreak(s->base); /* run() frees: in a callback, the client is still in use */
 }
 
 /* 0, or -1 when nothing has begun. */
