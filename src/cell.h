@@ -13,6 +13,7 @@
 #include <stdarg.h>
 
 #include <promise/error.h>
+#include <promise/promise.h>
 #include <promise/value.h>
 
 #include "memory.h"
@@ -68,6 +69,7 @@ static inline promise_value_t promise__mark(promise_value_t v, unsigned owner) {
 /* The object behind a value that is known to be counted by the library. */
 static inline void *promise__object(promise_value_t v) { return ((struct cell *)v.as.pointer)->object; }
 
+void promise__unref_by_value(promise_t *p); /* job.c: a value lets go of its promise */
 void promise__retain_slow(promise_value_t v);
 void promise__release_slow(promise_value_t v);
 

@@ -60,16 +60,17 @@ static promise_value_t bad_domain(const char *function, promise_value_t cause) {
     return promise__bad_argument(function, "domain is NULL");
 }
 
-/* Takes cause over. tail is added after a colon; format may be NULL. */
+/* Takes cause over. tail is added after a colon; format may be NULL: then tail, or the words for the code, are all. */
 static promise_value_t error_new(const char *where, promise_value_t cause, const struct promise_domain *domain, int code,
                                  const char *tail, const char *format, va_list args) {
     promise_value_t v;
     struct error *e;
     va_list again;
     int size = 0;
-    const char *described = domain->describe ? domain->describe(code) : NULL;
-    size_t tail_size = tail ? strlen(tail) + 2 : 0;
+    size_t tail_size;
 
+    if (!format && !tail && domain->describe) tail = domain->describe(code);
+    tail_size = tail ? strlen(tail) + 2 : 0;
     va_copy(again, args);
     if (format) size = vsnprintf(NULL, 0, format, again);
     va_end(again);
@@ -85,9 +86,9 @@ static promise_value_t error_new(const char *where, promise_value_t cause, const
         if (tail) snprintf(e->text + size, tail_size + 1, ": %s", tail);
         e->message = e->text;
     } else if (tail) {
-        e->message = strcpy(e->text, tail); /* strerror's words do not last */
+        e->message = strcpy(e->text, tail); /* such words need not last, as strerror's do not */
     } else {
-        e->message = described ? described : domain->name;
+        e->message = domain->name;
     }
     return promise_throw_value(v);
 }

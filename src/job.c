@@ -81,6 +81,26 @@ void promise__drop_ref(promise_t *p) {
     if (p->flags & FLAG_SETTLED) promise__free_if_unused(p);
 }
 
+/* A promise may have been rejected with another one, and so on: the last references of such a chain go by a loop (V4). */
+void promise__unref_by_value(promise_t *p) {
+    static _Thread_local promise_t *dropped; /* settled, with one reference, linked by prev */
+    static _Thread_local bool dropping;
+
+    if (!(p->flags & FLAG_SETTLED) || p->refs > 1) {
+        promise_unref(p);
+        return;
+    }
+    p->prev = dropped;
+    dropped = p;
+    if (dropping) return;
+    dropping = true;
+    while ((p = dropped)) {
+        dropped = p->prev;
+        promise_unref(p);
+    }
+    dropping = false;
+}
+
 /* ---- settling ---- */
 
 PROMISE_NOINLINE void promise__settle_alone(promise_t *p) {

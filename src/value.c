@@ -89,7 +89,7 @@ static size_t print_pointer(const void *object, char *buffer, size_t size) {
 }
 
 static void retain_promise(void *p) { (void)!promise_ref(p); }
-static void release_promise(void *p) { promise_unref(p); }
+static void release_promise(void *p) { promise__unref_by_value(p); }
 /* Never called: a promise is adopted. Not NULL, so that one test finds promises and thenables alike. */
 static void then_promise(void *p, promise_resolver_t *resolver) { (void)p, (void)resolver; }
 
