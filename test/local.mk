@@ -5,19 +5,29 @@ CHECK_TESTS = \
 	test/test_cancel \
 	test/test_cancel_chain \
 	test/test_cancel_inside \
+	test/test_cleanup \
 	test/test_combine \
 	test/test_combine_cancel \
+	test/test_deep \
+	test/test_error \
 	test/test_held \
 	test/test_host \
 	test/test_iterator \
 	test/test_iterator_close \
+	test/test_list \
 	test/test_loop \
 	test/test_loop_base \
 	test/test_loop_refused \
 	test/test_mailbox \
+	test/test_memory \
+	test/test_name \
+	test/test_promise \
 	test/test_remote \
+	test/test_resolve \
 	test/test_teardown \
 	test/test_timer \
+	test/test_unhandled \
+	test/test_value \
 	test/test_walk \
 	test/test_walk_cancel
 
