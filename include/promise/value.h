@@ -46,9 +46,9 @@ typedef struct promise_value {
     } as;
 } promise_value_t;
 
-/* The one type of callback (N1). value is lent: it lives until the function returns, and for a handler that returns a
- * promise (promise_adopt) until that promise settles. arg is borrowed, as given. The result settles the promise: a rejection
- * rejects it, an adopted promise or a thenable is waited for, any other value fulfils it. */
+/* The one type of callback (N1). value is lent: it lives until the function returns (an iterator's item until the promise
+ * that was given for it has settled). arg is borrowed, as given. The result settles the promise: a rejection rejects it, an
+ * adopted promise or a thenable is waited for, any other value fulfils it. */
 typedef promise_value_t promise_fn(promise_value_t value, void *arg);
 
 /*
@@ -127,8 +127,8 @@ PROMISE_API PROMISE_MUST_USE promise_value_t promise_bytes_take(void *data, size
 /* Any pointer with the function that frees it when the last reference goes (at once when the call fails). free_object may
  * be NULL: then nothing is called. */
 PROMISE_API PROMISE_MUST_USE promise_value_t promise_box(void *object, void (*free_object)(void *object));
-/* An object of a type of the user's. Takes one reference to the object over, also when the call fails. The macros below
- * make a typed function of it. */
+/* An object of a type of the user's. Takes one reference to the object over, also when the call fails; an object that is
+ * NULL is an EINVAL rejection. The macros below make a typed function of it. */
 PROMISE_API PROMISE_MUST_USE promise_value_t promise_object(const struct promise_type *type, void *object);
 /* A list of n values, each of them an argument as V2 says; n may be 0. Elements may be rejections. */
 PROMISE_API PROMISE_MUST_USE promise_value_t promise_list(size_t n, const promise_value_t *values);
