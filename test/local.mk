@@ -21,9 +21,11 @@ CHECK_TESTS = \
 	test/test_mailbox \
 	test/test_memory \
 	test/test_name \
+	test/test_oom \
 	test/test_promise \
 	test/test_remote \
 	test/test_resolve \
+	test/test_slab \
 	test/test_teardown \
 	test/test_timer \
 	test/test_unhandled \
@@ -51,15 +53,6 @@ test_libsupport_la_SOURCES = \
 	test/support.c test/support.h \
 	test/trace.c test/trace.h
 LDADD = test/libsupport.la libpromise-core.la $(CHECK_LIBS) $(LIBEVENT_LIBS)
-
-# Those that use libevent beside.
-test_test_held_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
-test_test_loop_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
-test_test_loop_base_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
-test_test_loop_refused_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
-test_test_mailbox_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
-test_test_remote_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
-test_test_teardown_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
 
 EXTRA_DIST += \
 	test/docs.sh \
