@@ -71,15 +71,20 @@ void hosted_run(void) {
     while (wanted) hosted_drain();
 }
 
+static struct timer *first_due(void) {
+    struct timer *t = timers;
+
+    while (t && t->due > clock_ms) t = t->next;
+    return t;
+}
+
 void hosted_advance(uint64_t ms) {
-    struct timer *t = timers, *next;
+    struct timer *t;
 
     clock_ms += ms;
-    for (; t; t = next) {
+    while ((t = first_due())) { /* one may take others away */
         void (*fire)(void *) = t->fire;
         void *arg = t->arg;
-        next = t->next;
-        if (t->due > clock_ms) continue;
         host_cancel_after(NULL, t);
         fire(arg);
     }

@@ -1,6 +1,8 @@
 /* The core on a host of ten lines: waking, draining, the order of jobs, the budget, tearing down. */
 #include "hosted.h"
 
+#include <pthread.h>
+
 /* H: a host without a wake, or none, makes no loop. */
 START_TEST(needs_a_wake) {
     static const struct promise_host none = {.size = sizeof none};
@@ -210,6 +212,34 @@ START_TEST(J6_nested_drain_stops) {
 }
 END_TEST
 
+static void *use_promise(void *p) {
+    promise_unref(promise_then(p, see, "never"));
+    return NULL;
+}
+static void *free_the_loop(void *arg) {
+    promise_loop_free(loop);
+    return arg;
+}
+static void on_another_thread(void *fn) {
+    pthread_t thread;
+
+    pthread_create(&thread, NULL, *(void *(**)(void *))fn, promise_from(loop, promise_void()));
+    pthread_join(thread, NULL);
+}
+/* H1: debug builds check the thread; freeing the loop is checked always. */
+START_TEST(H1_another_thread_stops) {
+    void *(*fn)(void *) = free_the_loop;
+
+    test_assert_stops(on_another_thread, &fn, "promise_loop_free: expected the thread of the loop, called on another");
+#ifdef PROMISE_DEBUG
+    fn = use_promise;
+    test_assert_stops(on_another_thread, &fn, "promise_then: expected the thread of the loop, called on another");
+#else
+    (void)use_promise;
+#endif
+}
+END_TEST
+
 /* ---- tearing down ---- */
 
 /* J5: what is pending is cancelled, its handlers and finally run, what is attached is freed, in the order of the chain. */
@@ -382,6 +412,7 @@ int main(void) {
     tcase_add_test(tcase, O6_null_outside_stops);
     tcase_add_test(tcase, two_loops);
     tcase_add_test(tcase, J6_nested_drain_stops);
+    tcase_add_test(tcase, H1_another_thread_stops);
     tcase_add_test(tcase, J5_free_runs_the_chain);
     tcase_add_test(tcase, J5_free_finishes_what_has_settled);
     tcase_add_test(tcase, J5_new_work_while_it_dies);
