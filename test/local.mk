@@ -56,6 +56,8 @@ test_libsupport_la_SOURCES = \
 LDADD = test/libsupport.la libpromise-core.la $(CHECK_LIBS) $(LIBEVENT_LIBS)
 
 EXTRA_DIST += \
+	test/sketches.expected \
+	test/sketches.sh \
 	test/docs.sh \
 	test/headers.sh \
 	test/memcheck-selftest.sh \
@@ -80,6 +82,27 @@ EXTRA_DIST += \
 	test/install/autotools/Makefile.am \
 	test/install/autotools/configure.ac \
 	test/install/cmake/CMakeLists.txt
+
+# The sketches that the interface was designed by, with a stand-in for what the library has not yet.
+SKETCHES = \
+	test/sketches/01_login \
+	test/sketches/02_download \
+	test/sketches/03_mirrors \
+	test/sketches/10_typed \
+	test/sketches/11_errors
+if HAVE_EVHTTP
+check_PROGRAMS += $(SKETCHES)
+TESTS += test/sketches.sh
+check_LTLIBRARIES += test/sketches/libstandin.la
+test_sketches_libstandin_la_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_EXTRA_CFLAGS)
+test_sketches_libstandin_la_SOURCES = test/sketches/standin.c test/sketches/standin.h
+test_sketches_libstandin_la_LIBADD = libpromise.la $(EVENT_EXTRA_LIBS) $(LIBEVENT_LIBS)
+test_sketches_01_login_LDADD = test/sketches/libstandin.la libpromise.la
+test_sketches_02_download_LDADD = test/sketches/libstandin.la libpromise.la
+test_sketches_03_mirrors_LDADD = test/sketches/libstandin.la libpromise.la
+test_sketches_10_typed_LDADD = libpromise.la
+test_sketches_11_errors_LDADD = test/sketches/libstandin.la libpromise.la
+endif
 
 # --- How they run -------------------------------------------------------------------------------------------------------
 
