@@ -231,7 +231,8 @@ bool promise__drain(promise_loop_t *loop, unsigned budget) {
         budget = run_jobs(loop, budget);
     } while (loop->cancels && budget);
     promise__unhandled_report(loop, !loop->head);
-    loop->draining = loop->woken = false;
+    loop->draining = false;
+    loop->woken = loop->dying; /* the teardown drains by itself */
     promise__current = outer;
     return loop->head || loop->cancels || loop->rejected.first; /* the last ones: by the hook itself */
 }
