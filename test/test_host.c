@@ -3,7 +3,7 @@
 
 #include <pthread.h>
 
-/* H: a host without a wake, or none, makes no loop. */
+/* A host without a wake, or none, makes no loop. */
 START_TEST(needs_a_wake) {
     static const struct promise_host none = {.size = sizeof none};
 
