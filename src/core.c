@@ -104,6 +104,7 @@ static void tear_down(promise_loop_t *loop) {
         drain_all(loop);
     }
     if (loop->host->gone) loop->host->gone(loop->host_data);
+    promise__slab_flush(loop);
     loop->dead = true;
     promise__drop_ref(loop->nomem); /* frees the loop, unless somebody still holds a promise or a resolver */
 }

@@ -152,7 +152,9 @@ struct promise_loop {
     size_t name_slots, name_count;
 
     /* the slab */
-    struct page *partial;  /* pages with free slots; the first is allocated from */
+    promise_t *free;       /* the free slots that were taken over from the current page, linked by next */
+    struct page *current;  /* whose slots are allocated; in no list */
+    struct page *partial;  /* other pages with free slots */
     struct page *spare;    /* empty pages */
     struct page *reserve;  /* for when memory is out; in neither list */
     struct chunk *chunks;  /* all, and so all pages */
@@ -181,6 +183,7 @@ void promise__slab_free(promise_loop_t *loop);
 promise_t *promise__slab_refill(promise_loop_t *loop);                 /* alloc's slow path; NULL when out of memory */
 promise_t *promise__slab_reserve(promise_loop_t *loop);                /* from the reserve, or NULL */
 void promise__slab_page_changed(promise_loop_t *loop, struct page *page, bool was_full);
+void promise__slab_flush(promise_loop_t *loop); /* gives the slots in the loop's list back to their page */
 /* Calls fn for each live slot: fn may free or settle nothing. */
 void promise__slab_each(promise_loop_t *loop, void (*fn)(promise_loop_t *loop, promise_t *p));
 
@@ -190,7 +193,7 @@ void promise__slab_each(promise_loop_t *loop, void (*fn)(promise_loop_t *loop, p
 struct page { /* the header of a page, in the place of its first slot */
     promise_loop_t *loop;
     promise_t *free;          /* LIFO, linked by next */
-    uint32_t used, fresh;     /* slots in use; slots from here on were never used */
+    uint32_t used, fresh;     /* slots not in free, but those that were never used: from fresh on */
     struct page *next, *prev; /* among the partial or the spare ones */
     struct chunk *chunk;
 };
@@ -203,26 +206,22 @@ static inline promise_loop_t *promise__loop(const promise_t *p) { return promise
 
 /* A slot, as it is, or NULL when memory is out. */
 static inline promise_t *promise__slab_alloc(promise_loop_t *loop) {
-    struct page *page = loop->partial;
-    promise_t *p;
+    promise_t *p = loop->free;
 
-    if (PROMISE_UNLIKELY(!page)) return promise__slab_refill(loop);
-    p = page->free;
-    if (p) page->free = p->next;
-    else p = (promise_t *)(void *)page + 1 + page->fresh++;
-    if (PROMISE_UNLIKELY(++page->used == SLOTS_PER_PAGE)) promise__slab_page_changed(loop, page, false);
+    if (PROMISE_UNLIKELY(!p)) return promise__slab_refill(loop);
+    loop->free = p->next;
     return p;
 }
+static inline bool promise__slab_has_free(const promise_loop_t *loop) { return loop->free != NULL; }
 
 static inline void promise__slab_release(promise_loop_t *loop, promise_t *p) {
     struct page *page = promise__page(p);
-    bool was_full = page->used == SLOTS_PER_PAGE;
+    promise_t **list = page == loop->current ? &loop->free : &page->free, *first = *list;
 
     p->flags = 0;
-    p->next = page->free;
-    page->free = p;
-    page->used--;
-    if (PROMISE_UNLIKELY(was_full || !page->used)) promise__slab_page_changed(loop, page, was_full);
+    p->next = first;
+    *list = p;
+    if (page != loop->current && PROMISE_UNLIKELY(!--page->used || !first)) promise__slab_page_changed(loop, page, !first);
 }
 
 /* ---- job.c: settling and running; more in job.h ---- */
@@ -252,7 +251,14 @@ promise_t *promise__settled(promise_loop_t *loop, promise_value_t v); /* a new p
 
 void promise__react(promise_loop_t *loop, promise_t *p, promise_value_t input);
 /* Calls a user's function for p, whose result is ours from then on. */
-promise_value_t promise__call(promise_loop_t *loop, promise_t *p, promise_fn *fn, promise_value_t v, void *arg);
+static inline promise_value_t promise__call(promise_loop_t *loop, promise_t *p, promise_fn *fn, promise_value_t v, void *arg) {
+    promise_value_t result;
+
+    loop->running = p;
+    result = fn(promise__mark(v, MARK_LENT), arg);
+    loop->running = NULL;
+    return promise__returned(result);
+}
 
 /* ---- unhandled.c ---- */
 

@@ -183,6 +183,19 @@ PROMISE_NOINLINE void promise__unwrap(promise_t *p, promise_value_t v) {
 
 /* ---- running ---- */
 
+/* The input of c, pending and in no list, has come; the usual case by itself. */
+static inline void run(promise_loop_t *loop, promise_t *c, promise_value_t input) {
+    promise_fn *fn;
+
+    if (PROMISE_UNLIKELY((c->flags & (FLAG_KIND | FLAG_OVERRIDE)) != KIND_REACTION)) {
+        promise__react(loop, c, input);
+        return;
+    }
+    fn = input.type & MARK_REJECTION ? c->rejected : c->fulfilled;
+    if (fn) promise__resolve(c, promise__call(loop, c, fn, input, c->arg));
+    else promise__settle(c, promise__copy(input));
+}
+
 /* p was queued as a job of its own, with a settled parent, or none. */
 static void run_single(promise_loop_t *loop, promise_t *p) {
     promise_t *parent = p->prev;
@@ -190,7 +203,7 @@ static void run_single(promise_loop_t *loop, promise_t *p) {
 
     if (p->flags & FLAG_NO_INPUT) input = promise__canceled();
     p->flags &= ~(uint32_t)(FLAG_LATE | FLAG_NO_INPUT);
-    promise__react(loop, p, input);
+    run(loop, p, input);
     if (parent) promise__drop_ref(parent);
 }
 
@@ -210,8 +223,8 @@ static unsigned run_jobs(promise_loop_t *loop, unsigned budget) {
 
     for (; (p = loop->head) && budget; budget--) {
         if (PROMISE_LIKELY(p->flags & FLAG_SETTLED)) {
-            if (p->children) promise__react(loop, promise__shift_child(p), p->value);
-            if (!p->children) dequeue_settled(loop, p);
+            if (PROMISE_LIKELY(p->children != NULL)) run(loop, promise__shift_child(p), p->value);
+            if (PROMISE_LIKELY(!p->children)) dequeue_settled(loop, p);
         } else {
             dequeue(loop);
             run_single(loop, p);

@@ -163,7 +163,7 @@ static promise_t *derive(promise_t *p, enum kind kind, promise_t **instead) {
     return c;
 }
 
-static promise_t *react(promise_t *p, promise_fn *fulfilled, promise_fn *rejected, void *arg) {
+static PROMISE_NOINLINE promise_t *react_slow(promise_t *p, promise_fn *fulfilled, promise_fn *rejected, void *arg) {
     promise_t *instead, *c = derive(p, KIND_REACTION, &instead);
 
     if (PROMISE_UNLIKELY(!c)) return instead;
@@ -172,6 +172,26 @@ static promise_t *react(promise_t *p, promise_fn *fulfilled, promise_fn *rejecte
     c->rejected = rejected;
     c->arg = arg;
     promise__wait_for(c, p);
+    return c;
+}
+
+/* The usual case by itself: p is pending, and there is a slot. */
+static inline promise_t *react(promise_t *p, promise_fn *fulfilled, promise_fn *rejected, void *arg) {
+    promise_loop_t *loop = promise__loop(p);
+    promise_t *c;
+
+    if (PROMISE_UNLIKELY(p->flags & FLAG_SETTLED || loop->dying || !promise__slab_has_free(loop)))
+        return react_slow(p, fulfilled, rejected, arg);
+    c = promise__slab_alloc(loop);
+    p->refs--;
+    p->flags |= FLAG_HANDLED;
+    c->refs = 1;
+    c->flags = FLAG_LIVE | KIND_REACTION;
+    c->children = NULL;
+    c->fulfilled = fulfilled;
+    c->rejected = rejected;
+    c->arg = arg;
+    promise__append_child(p, c);
     return c;
 }
 

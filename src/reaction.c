@@ -1,15 +1,6 @@
 /* What each kind of promise does when its input has come. */
 #include "core.h"
 
-promise_value_t promise__call(promise_loop_t *loop, promise_t *p, promise_fn *fn, promise_value_t v, void *arg) {
-    promise_value_t result;
-
-    loop->running = p;
-    result = fn(promise__mark(v, MARK_LENT), arg);
-    loop->running = NULL;
-    return promise__returned(result);
-}
-
 static void react_finally(promise_loop_t *loop, promise_t *p, promise_value_t input) {
     promise_value_t v;
     promise_t *inner;

@@ -16,7 +16,7 @@ struct chunk {
     size_t busy;                /* pages that are not spare */
 };
 
-enum { FIRST_BLOCK = 65536, MOST_PAGES = 64 };
+enum { FIRST_BLOCK = 65536, MOST_PAGES = 64, FEW_SLOTS = 16 };
 
 static struct page *page_at(const struct chunk *chunk, size_t i) {
     return (struct page *)(void *)((char *)chunk->first + i * PAGE_SIZE_BYTES);
@@ -80,7 +80,7 @@ int promise__slab_init(promise_loop_t *loop) {
     if (!chunk) return -1;
     loop->next_pages = 8;
     loop->reserve = chunk_page(loop, chunk);
-    push_page(&loop->partial, chunk_page(loop, chunk));
+    loop->current = chunk_page(loop, chunk);
     return 0;
 }
 
@@ -108,12 +108,24 @@ static struct page *empty_page(promise_loop_t *loop) {
     return chunk_page(loop, chunk);
 }
 
-PROMISE_COLD promise_t *promise__slab_refill(promise_loop_t *loop) {
-    struct page *page = empty_page(loop);
+/* Takes all free slots of a page over into the loop's list, or else makes some of those that were never used; false when it
+ * is full. */
+static bool take_free(promise_loop_t *loop, struct page *page) {
+    promise_t *first = (promise_t *)(void *)page + 1 + page->fresh;
+    size_t n = SLOTS_PER_PAGE - page->fresh < FEW_SLOTS ? SLOTS_PER_PAGE - page->fresh : FEW_SLOTS;
 
-    if (!page) return NULL;
-    push_page(&loop->partial, page);
-    return promise__slab_alloc(loop);
+    loop->free = page->free;
+    page->free = NULL;
+    if (!loop->free && n) {
+        for (size_t i = 0; i < n; i++) {
+            first[i].flags = 0;
+            first[i].next = i + 1 < n ? &first[i + 1] : NULL;
+        }
+        loop->free = first;
+        page->fresh += (uint32_t)n;
+    }
+    page->used = page->fresh;
+    return loop->free;
 }
 
 static promise_t *take_slot(struct page *page) {
@@ -124,6 +136,50 @@ static promise_t *take_slot(struct page *page) {
     else p = (promise_t *)(void *)page + 1 + page->fresh++;
     page->used++;
     return p;
+}
+
+/* A dead loop counts each slot, to know when the last one goes: none of its pages is current. */
+static promise_t *take_when_dead(promise_loop_t *loop) {
+    struct page *page = loop->partial;
+    promise_t *p;
+
+    if (!page) {
+        page = empty_page(loop);
+        if (!page) return NULL;
+        push_page(&loop->partial, page);
+    }
+    p = take_slot(page);
+    if (page->used == SLOTS_PER_PAGE) unlink_page(&loop->partial, page);
+    return p;
+}
+
+PROMISE_NOINLINE promise_t *promise__slab_refill(promise_loop_t *loop) {
+    if (loop->dead) return take_when_dead(loop);
+    if (!loop->current || !take_free(loop, loop->current)) {
+        struct page *page = loop->partial;
+
+        if (page) unlink_page(&loop->partial, page);
+        else page = empty_page(loop);
+        if (!page) return NULL;
+        loop->current = page;
+        take_free(loop, page);
+    }
+    return promise__slab_alloc(loop);
+}
+
+void promise__slab_flush(promise_loop_t *loop) {
+    struct page *page = loop->current;
+    promise_t *p;
+
+    if (!page) return;
+    while ((p = loop->free)) {
+        loop->free = p->next;
+        p->next = page->free;
+        page->free = p;
+        page->used--;
+    }
+    loop->current = NULL;
+    if (page->used < SLOTS_PER_PAGE) push_page(&loop->partial, page);
 }
 
 PROMISE_COLD promise_t *promise__slab_reserve(promise_loop_t *loop) { return take_slot(loop->reserve); }
@@ -143,12 +199,12 @@ static bool all_empty(const promise_loop_t *loop) {
     return true;
 }
 
-/* A page became full, or is no longer full, or became empty. */
-PROMISE_COLD void promise__slab_page_changed(promise_loop_t *loop, struct page *page, bool was_full) {
+/* A page is no longer full, or became empty. */
+PROMISE_NOINLINE void promise__slab_page_changed(promise_loop_t *loop, struct page *page, bool was_full) {
     bool is_reserve = page == loop->reserve;
 
-    if (page->used == SLOTS_PER_PAGE) unlink_page(&loop->partial, page);
-    if (was_full && !is_reserve) push_page(&loop->partial, page);
+    if (page == loop->current) return;
+    if (was_full && !is_reserve && page->fresh == SLOTS_PER_PAGE) push_page(&loop->partial, page);
     if (page->used) return;
     page->free = NULL; /* from the start again, in order */
     page->fresh = 0;
@@ -156,7 +212,7 @@ PROMISE_COLD void promise__slab_page_changed(promise_loop_t *loop, struct page *
         if (all_empty(loop)) promise__loop_destroy(loop);
         return;
     }
-    if (is_reserve || (loop->partial == page && !page->next)) return;
+    if (is_reserve) return;
     unlink_page(&loop->partial, page);
     push_page(&loop->spare, page);
     if (!--page->chunk->busy) chunk_is_idle(loop, page->chunk);
