@@ -163,11 +163,20 @@ static promise_t *derive(promise_t *p, enum kind kind, promise_t **instead) {
     return c;
 }
 
+/* J5: new work does not run. Who waits for it must not take it for done: only a rejection passes by. */
+static promise_value_t refuse(promise_value_t v, void *arg) {
+    (void)v, (void)arg;
+    return promise__canceled();
+}
+
 static PROMISE_NOINLINE promise_t *react_slow(promise_t *p, promise_fn *fulfilled, promise_fn *rejected, void *arg) {
     promise_t *instead, *c = derive(p, KIND_REACTION, &instead);
 
     if (PROMISE_UNLIKELY(!c)) return instead;
-    if (PROMISE_UNLIKELY(promise__loop(p)->dying)) fulfilled = rejected = NULL; /* J5: new work does not run */
+    if (PROMISE_UNLIKELY(promise__loop(p)->dying)) {
+        if (fulfilled) fulfilled = refuse;
+        rejected = NULL;
+    }
     c->fulfilled = fulfilled;
     c->rejected = rejected;
     c->arg = arg;
@@ -217,7 +226,8 @@ promise_t *promise_finally(promise_t *p, promise_fn *fn, void *arg) {
 
     promise__check(p, __func__);
     check_fn(fn, __func__);
-    c = derive(p, promise__loop(p)->dying ? KIND_ADOPT : KIND_FINALLY, &instead);
+    if (promise__loop(p)->dying) return react_slow(p, refuse, NULL, NULL);
+    c = derive(p, KIND_FINALLY, &instead);
     if (!c) return instead;
     c->fulfilled = fn;
     c->arg = arg;
