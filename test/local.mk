@@ -110,11 +110,13 @@ TEST_EXTENSIONS = .sh
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 SH_LOG_DRIVER = $(LOG_DRIVER)
 SH_LOG_COMPILER = $(SHELL)
+# The time limit is for a hang: no test is about speed.
 AM_TESTS_ENVIRONMENT = \
 	CC='$(CC)'; export CC; \
 	NM='$(NM)'; export NM; \
 	PKG_CONFIG='$(PKG_CONFIG)'; export PKG_CONFIG; \
-	MEMCHECK='$(MEMCHECK)'; export MEMCHECK;
+	MEMCHECK='$(MEMCHECK)'; export MEMCHECK; \
+	CK_DEFAULT_TIMEOUT=60; export CK_DEFAULT_TIMEOUT;
 
 if HAVE_CHECK
 check_PROGRAMS += $(CHECK_TESTS)
