@@ -17,6 +17,7 @@ CHECK_TESTS = \
 	test/test_list \
 	test/test_loop \
 	test/test_loop_base \
+	test/test_loop_free \
 	test/test_loop_refused \
 	test/test_mailbox \
 	test/test_memory \
