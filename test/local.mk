@@ -26,9 +26,12 @@ CHECK_TESTS = \
 	test/test_promise \
 	test/test_random \
 	test/test_remote \
+	test/test_repeat \
 	test/test_resolve \
+	test/test_retry \
 	test/test_slab \
 	test/test_teardown \
+	test/test_ticks \
 	test/test_timer \
 	test/test_unhandled \
 	test/test_value \
