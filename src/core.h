@@ -188,6 +188,7 @@ void promise__slab_flush(promise_loop_t *loop); /* gives the slots in the loop's
 void promise__slab_each(promise_loop_t *loop, void (*fn)(promise_loop_t *loop, promise_t *p));
 
 #define PAGE_SIZE_BYTES ((size_t)16384)
+#define SLOT_IN_USE (sizeof(struct promise) - offsetof(struct promise, prev)) /* what a free slot does not need */
 #define SLOTS_PER_PAGE (PAGE_SIZE_BYTES / sizeof(struct promise) - 1)
 
 struct page { /* the header of a page, in the place of its first slot */
@@ -210,6 +211,7 @@ static inline promise_t *promise__slab_alloc(promise_loop_t *loop) {
 
     if (PROMISE_UNLIKELY(!p)) return promise__slab_refill(loop);
     loop->free = p->next;
+    PROMISE_UNPOISON(&p->prev, SLOT_IN_USE);
     return p;
 }
 static inline bool promise__slab_has_free(const promise_loop_t *loop) { return loop->free != NULL; }
@@ -218,6 +220,7 @@ static inline void promise__slab_release(promise_loop_t *loop, promise_t *p) {
     struct page *page = promise__page(p);
     promise_t **list = page == loop->current ? &loop->free : &page->free, *first = *list;
 
+    PROMISE_POISON(&p->prev, SLOT_IN_USE);
     p->flags = 0;
     p->next = first;
     *list = p;

@@ -152,7 +152,8 @@ int promise__list_add(struct list *l, promise_value_t item) {
 }
 
 int promise_list_push(promise_value_t list, promise_value_t item) {
-    struct list *l = list_of_value(__func__, list);
-
-    return promise__list_add(l, promise__take(item));
+    item = promise__take(item);
+    if (!promise_is_rejection(list)) return promise__list_add(list_of_value(__func__, list), item);
+    promise__release(item); /* the list could not be made (V3) */
+    return -1;
 }

@@ -25,4 +25,21 @@ PROMISE_NORETURN void promise__stop(const char *format, ...) PROMISE_FORMAT(1, 2
 #define PROMISE_NOINLINE
 #endif
 
+/* Under the address sanitizer: memory that is the slab's, but in nobody's use. */
+#if defined __has_feature
+#if __has_feature(address_sanitizer)
+#define PROMISE_ASAN
+#endif
+#elif defined __SANITIZE_ADDRESS__
+#define PROMISE_ASAN
+#endif
+#ifdef PROMISE_ASAN
+#include <sanitizer/asan_interface.h>
+#define PROMISE_POISON(address, size) ASAN_POISON_MEMORY_REGION((address), (size))
+#define PROMISE_UNPOISON(address, size) ASAN_UNPOISON_MEMORY_REGION((address), (size))
+#else
+#define PROMISE_POISON(address, size) ((void)0)
+#define PROMISE_UNPOISON(address, size) ((void)0)
+#endif
+
 #endif

@@ -5,6 +5,16 @@
 
 #include "core.h"
 
+/* The promise that fn gave for a turn. One that waits for the loop itself is refused here (2.3.1), before there is a handler
+ * on it: that one would run after the loop was rejected, when what it uses is freed. */
+static promise_t *given(promise_value_t v) {
+    promise_t *p = promise_from(NULL, v);
+
+    if (!promise__is_cycle(promise__current->running, p)) return p;
+    promise_unref(p);
+    return promise_from(NULL, promise_throw_at(NULL, &promise_errors, PROMISE_ECYCLE, NULL));
+}
+
 /* ---- repeat ---- */
 
 struct repeat {
@@ -28,7 +38,7 @@ static promise_value_t turn(promise_value_t v, void *arg) {
     (void)v;
     v = promise__returned(r->fn(promise__mark(r->last, MARK_LENT), r->arg));
     if (promise__type(v) && promise__type(v)->then && !promise_is_rejection(v))
-        return promise_adopt(promise_then(promise_from(NULL, v), turned, r));
+        return promise_adopt(promise_then(given(v), turned, r));
     if (promise_is_rejection(v)) return v;
     if (promise_is_end(v)) return r->last;
     promise_value_set(&r->last, v);
@@ -81,7 +91,7 @@ static promise_value_t attempt(promise_value_t v, void *arg) {
 
     (void)v;
     v = promise__returned(r->fn(promise_int(++r->tries), r->arg));
-    return promise_adopt(promise_catch(promise_from(NULL, v), failed, r));
+    return promise_adopt(promise_catch(given(v), failed, r));
 }
 
 static promise_value_t failed(promise_value_t v, void *arg) {

@@ -60,6 +60,7 @@ static struct chunk *chunk_new(promise_loop_t *loop, size_t size) {
 static void chunk_free(struct chunk *chunk) {
     *chunk->link = chunk->next;
     if (chunk->next) chunk->next->link = chunk->link;
+    PROMISE_UNPOISON(chunk->first, chunk->pages * PAGE_SIZE_BYTES);
     promise__free(chunk->block);
     promise__free(chunk);
 }
@@ -135,6 +136,7 @@ static promise_t *take_slot(struct page *page) {
     if (p) page->free = p->next;
     else p = (promise_t *)(void *)page + 1 + page->fresh++;
     page->used++;
+    PROMISE_UNPOISON(&p->prev, SLOT_IN_USE);
     return p;
 }
 

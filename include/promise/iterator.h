@@ -28,7 +28,7 @@ PROMISE_API PROMISE_MUST_USE promise_iterator_t *promise_list_items(promise_loop
  * end or a rejection the last. There is one call at a time. */
 PROMISE_API PROMISE_MUST_USE promise_iterator_t *promise_pull(promise_loop_t *loop, promise_fn *fn, void *arg);
 /* Frees object with free_object when the iterator is let go of and no call of its function is under way; several are freed
- * last first. Returns it. */
+ * last first. A free_object that is NULL stops the program. Returns it. */
 PROMISE_API PROMISE_MUST_USE promise_iterator_t *promise_iterator_attach(promise_iterator_t *it, void *object,
                                                                          void (*free_object)(void *object));
 

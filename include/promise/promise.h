@@ -1,7 +1,7 @@
 /*
  * promise_t, the consumer's side of something that settles later, and promise_resolver_t, the producer's side.
  *
- *     promise_t *p = promise_http_get(loop, url);
+ *     promise_t *p = fetch(loop, url);                      // whatever gives a promise
  *     p = promise_then(p, got_page, session);
  *     p = promise_catch(p, complain, session);
  *     p = promise_attach(p, session, session_free);
@@ -61,7 +61,8 @@ PROMISE_API promise_resolver_t *promise_resolver_ref(promise_resolver_t *resolve
 /* False once the promise is settled, cancelled, or following another: the work is no longer wanted. */
 PROMISE_API bool promise_resolver_is_pending(const promise_resolver_t *resolver);
 /* What stops the work when the promise is cancelled (K2): the promise is rejected first, then stop(arg) runs once. It
- * should stop the work and abandon the resolver. Replaces an earlier one; NULL takes it away. Borrows the resolver. */
+ * should stop the work and abandon the resolver. Replaces an earlier one; NULL takes it away. Borrows the resolver: set it
+ * before the work is started, which may use the resolver up at once. */
 PROMISE_API void promise_on_cancel(promise_resolver_t *resolver, void (*stop)(void *arg), void *arg);
 
 /* ---- the consumer's side: each consumes p and gives the promise of what comes of it ---- */

@@ -1,7 +1,7 @@
 /*
  * Time: sleep, ticks, timeouts, and trying again.
  *
- *     promise_t *p = promise_timeout(promise_http_get(loop, url), 2000);
+ *     promise_t *p = promise_timeout(fetch(loop, url), 2000);
  *
  * Times are milliseconds, measured from the call (not from the loop's cached time) on a monotonic clock; none comes early.
  * On a loop whose host has no clock they reject with ENOSYS.

@@ -161,7 +161,8 @@ PROMISE_API promise_t *promise_as_promise(promise_value_t v);
 PROMISE_API size_t promise_list_size(promise_value_t list);
 /* The element at index, lent. An index that is too large stops the program. */
 PROMISE_API promise_value_t promise_list_get(promise_value_t list, size_t index);
-/* Adds an element at the end of the list itself: everyone who has the list sees it. 0, or -1 when out of memory. */
+/* Adds an element at the end of the list itself: everyone who has the list sees it. 0, or -1 when out of memory, or when
+ * list is a rejection, as a list that could not be made is: then item is released. */
 PROMISE_API int promise_list_push(promise_value_t list, promise_value_t item);
 /* The element with this name, lent, or void where there is none; the first one, where there are several. */
 PROMISE_API promise_value_t promise_get(promise_value_t keyed, const char *name);
