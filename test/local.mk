@@ -23,6 +23,7 @@ CHECK_TESTS = \
 	test/test_memory \
 	test/test_name \
 	test/test_oom \
+	test/test_programs \
 	test/test_promise \
 	test/test_random \
 	test/test_remote \

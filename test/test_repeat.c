@@ -206,6 +206,24 @@ START_TEST(K4_dropped_it_goes_on) {
 }
 END_TEST
 
+static promise_value_t give_itself(promise_value_t v, void *arg) {
+    (void)v, (void)arg;
+    return promise_adopt(promise_ref(repeated));
+}
+
+START_TEST(a_turn_that_waits_for_its_own_loop_is_refused) { /* 2.3.1 */
+    const struct promise_retry_policy policy = {.count = 2};
+
+    repeated = traced(promise_repeat(loop, give_itself, NULL));
+    fakehost_drain(&host);
+    promise_unref(repeated);
+    repeated = traced(promise_retry(loop, &policy, give_itself, NULL));
+    while (fakehost_next_timer(&host)) {}
+    promise_unref(repeated);
+    trace_is("p=!cycle p=!cycle");
+}
+END_TEST
+
 /* ---- the end of the loop ---- */
 
 START_TEST(J5_the_teardown_ends_an_endless_one) { /* pending, and ready to run */
@@ -257,6 +275,7 @@ int main(void) {
     tcase_add_test(t, a_cancel_before_the_first_turn);
     tcase_add_test(t, K3_a_turn_cancels_the_loop_itself);
     tcase_add_test(t, K4_dropped_it_goes_on);
+    tcase_add_test(t, a_turn_that_waits_for_its_own_loop_is_refused);
     tcase_add_test(t, J5_the_teardown_ends_an_endless_one);
     tcase_add_test(t, J5_what_the_teardown_ends_is_not_fulfilled);
     tcase_add_test(t, wrong_use_stops_the_program);
