@@ -128,7 +128,7 @@ static void *settle_one_by_one(void *arg) {
 START_TEST(H2_no_wake_up_is_lost) {
     open_loop();
     for (size_t i = 0; i < THREADS; i++) {
-        workers[i].n = test_scaled(20000);
+        workers[i].n = test_scaled(10000);
         sem_init(&workers[i].go, 0, 0);
         promise_unref(promise_try(loop, hand_out, &workers[i]));
     }
@@ -193,7 +193,7 @@ static void *ref_and_unref(void *arg) {
 }
 
 START_TEST(H2_the_last_of_eight_threads_lets_the_loop_end) {
-    for (size_t round = 0; round < test_scaled(1000); round++) {
+    for (size_t round = 0; round < test_scaled(300); round++) {
         open_loop();
         for (size_t i = 0; i < THREADS; i++) {
             workers[i].n = 20;
@@ -233,7 +233,7 @@ START_TEST(H2_the_loop_goes_while_eight_threads_use_it) {
     enum { EACH = 12 };
     promise_remote_t *remotes[THREADS][EACH];
 
-    for (size_t round = 0; round < test_scaled(2000); round++) {
+    for (size_t round = 0; round < test_scaled(500); round++) {
         open_loop();
         atomic_store(&freed, 0);
         for (size_t i = 0; i < THREADS; i++) {
@@ -265,7 +265,7 @@ static void *use_one(void *arg) {
 }
 
 START_TEST(H2_the_loop_goes_with_the_last_remote) {
-    size_t rounds = test_scaled(3000);
+    size_t rounds = test_scaled(1000);
 
     pthread_barrier_init(&together, NULL, THREADS + 1);
     for (size_t round = 1; round <= rounds; round++) {
@@ -290,7 +290,7 @@ int main(void) {
     Suite *suite = suite_create("remote");
     TCase *threads = tcase_create("threads");
 
-    tcase_set_timeout(threads, 30);
+    tcase_set_timeout(threads, 60);
     tcase_add_test(threads, H2_eight_threads_settle);
     tcase_add_test(threads, H2_no_wake_up_is_lost);
     tcase_add_test(threads, H2_eight_threads_post);
