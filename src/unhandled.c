@@ -30,9 +30,12 @@ void promise__unhandled_slice(promise_loop_t *loop) {
 
 static void tell(promise_loop_t *loop, enum promise_unhandled_event event, promise_t *p) {
     promise_unhandled_fn *hook = loop->unhandled ? loop->unhandled : promise_unhandled_print;
+    bool draining = loop->draining;
 
     p->refs++;
+    loop->draining = true; /* handled late, it is called from outside of one: freeing the loop waits here as well (J5) */
     hook(event, p, promise__mark(p->value, MARK_LENT), loop->unhandled_arg);
+    loop->draining = draining;
     promise__drop_ref(p);
 }
 

@@ -252,6 +252,24 @@ START_TEST(J7_hook_handles) {
 }
 END_TEST
 
+/* J5: a hook that is called by a then, outside of a drain, frees the loop: that waits for the drain. */
+static void free_when_late(enum promise_unhandled_event event, const promise_t *p, promise_value_t reason, void *arg) {
+    (void)p, (void)reason, (void)arg;
+    if (event == PROMISE_HANDLED_LATE) promise_loop_free(loop);
+}
+START_TEST(J5_freed_by_the_late_hook) {
+    promise_t *p = rejected("x");
+
+    promise_loop_on_unhandled(loop, free_when_late, NULL);
+    hosted_run();
+    promise_unref(promise_catch(p, see, "p"));
+    expect("");
+    hosted_run();
+    loop = NULL;
+    expect("p=!x");
+}
+END_TEST
+
 /* The default, and the strict mode: a line with domain, code, message, and where it was thrown. */
 static void print_default(void *arg) {
     (void)arg;
@@ -300,6 +318,7 @@ int main(void) {
     tcase_add_test(tcase, J7_at_the_end);
     tcase_add_test(tcase, J7_hook_rejects);
     tcase_add_test(tcase, J7_hook_handles);
+    tcase_add_test(tcase, J5_freed_by_the_late_hook);
     tcase_add_test(tcase, J7_lines);
     suite_add_tcase(suite, tcase);
     return test_main(suite);
