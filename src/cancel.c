@@ -86,10 +86,9 @@ static void cancel_source(promise_t *p) {
     if (stop) stop(arg);
 }
 
-void promise__cancel_all(promise_loop_t *loop) {
+PROMISE_NOINLINE void promise__work_off_cancels(promise_loop_t *loop) {
     promise_t *p;
 
-    if (loop->canceling) return;
     loop->canceling = true;
     while ((p = loop->cancels)) {
         loop->cancels = p->prev;

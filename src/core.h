@@ -278,7 +278,10 @@ static inline void promise__handled(promise_t *p) {
 
 void promise__cancel_up(promise_t *p);  /* K1, from p, which stays the caller's */
 void promise__cancel_root(promise_t *p); /* puts it on the work list */
-void promise__cancel_all(promise_loop_t *loop); /* works the list off, unless somebody above us does */
+void promise__work_off_cancels(promise_loop_t *loop);
+static inline void promise__cancel_all(promise_loop_t *loop) { /* unless somebody above us on the stack is at it */
+    if (PROMISE_UNLIKELY(loop->cancels && !loop->canceling)) promise__work_off_cancels(loop);
+}
 void promise__doom(promise_t *p);        /* a new source, to be rejected with ENOMEM by the next drain */
 /* Withdraws a branch from an input that is no longer wanted: true when it must be waited for (T5). */
 bool promise__withdraw(promise_t *child);

@@ -238,12 +238,12 @@ bool promise__drain(promise_loop_t *loop, unsigned budget) {
 
     promise__current = loop;
     loop->draining = loop->woken = true;
-    promise__unhandled_slice(loop);
+    if (loop->rejected.first) promise__unhandled_slice(loop);
     do {
         promise__cancel_all(loop);
         budget = run_jobs(loop, budget);
     } while (loop->cancels && budget);
-    promise__unhandled_report(loop, !loop->head);
+    if (loop->rejected.first || loop->before.first) promise__unhandled_report(loop, !loop->head);
     loop->draining = false;
     loop->woken = loop->dying; /* the teardown drains by itself */
     promise__current = outer;

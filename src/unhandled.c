@@ -21,7 +21,6 @@ void promise__unhandled_add(promise_loop_t *loop, promise_t *p) {
 }
 
 void promise__unhandled_slice(promise_loop_t *loop) {
-    if (!loop->rejected.first) return;
     *loop->before.tail = loop->rejected.first;
     loop->before.tail = loop->rejected.tail;
     loop->rejected.first = NULL;
@@ -42,7 +41,7 @@ static void tell(promise_loop_t *loop, enum promise_unhandled_event event, promi
 void promise__unhandled_report(promise_loop_t *loop, bool idle) {
     promise_t *p;
 
-    if (idle) promise__unhandled_slice(loop);
+    if (idle && loop->rejected.first) promise__unhandled_slice(loop);
     while ((p = loop->before.first)) {
         loop->before.first = p->next;
         if (!p->next) loop->before.tail = &loop->before.first;
