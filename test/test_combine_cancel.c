@@ -306,6 +306,7 @@ int main(void) {
     Suite *suite = suite_create("combine_cancel");
     TCase *t = tcase_create("cancel");
 
+    tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, T5_race_waits_for_its_losers);
     tcase_add_test(t, T5_any_waits_for_its_losers);

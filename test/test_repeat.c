@@ -262,7 +262,7 @@ int main(void) {
     Suite *suite = suite_create("repeat");
     TCase *t = tcase_create("repeat");
 
-    tcase_set_timeout(t, 20);
+    tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, each_turn_gets_what_the_one_before_gave);
     tcase_add_test(t, a_turn_waits_for_the_promise_of_the_one_before);

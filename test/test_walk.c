@@ -263,6 +263,7 @@ int main(void) {
     Suite *suite = suite_create("walk");
     TCase *t = tcase_create("walk");
 
+    tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, map_gives_results_in_the_order_of_the_items);
     tcase_add_test(t, results_that_come_in_another_order);
