@@ -23,14 +23,14 @@ struct result {
     double yardstick; /* for each malloc+free */
     double ratio;     /* the median of the rounds' */
     double low, high; /* a quarter of the rounds is below, above */
-    double peak;      /* bytes for each step, at most */
-    long long left;   /* bytes that a second run left behind */
+    double peak;      /* bytes at most, for each of a million steps */
+    long long left;   /* bytes that a second million left behind */
 };
 
 /* ---- measure.c ---- */
 
 void bench_pin(void);   /* to one processor */
-double bench_now(void); /* nanoseconds */
+double bench_now(void); /* nanoseconds, on the clock on the wall */
 double bench_median(double *values, size_t n);
 void bench_measure(const struct workload *w, unsigned rounds, struct result *r);
 void bench_only_run(const struct workload *w, unsigned rounds); /* for a profiler: without malloc beside it */

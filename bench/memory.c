@@ -36,10 +36,10 @@ void bench_memory(const struct workload *w, struct result *r) {
     if (promise_set_allocator(counted_alloc, counted_resize, counted_free) < 0) bench_fail("promise_set_allocator");
     loop = bench_open(w);
     at_start = most = held;
-    w->run(loop, w->steps);
-    r->peak = (double)(most - at_start) / (double)w->steps;
+    w->run(loop, MILLION);
+    r->peak = (double)(most - at_start) / MILLION;
     r->left = -held;
-    w->run(loop, w->steps);
+    w->run(loop, MILLION);
     r->left += held;
     promise_loop_free(loop);
     if (held) bench_fail("the loop was freed, and holds memory");
