@@ -278,12 +278,15 @@ END_TEST
 
 START_TEST(real_sleeps_and_timeouts_come_in_their_order) {
     promise_loop_t *real = promise_loop_new(NULL);
-    promise_t *all[] = {traced(promise_sleep(real, 60), "60"), traced(promise_sleep(real, 1), "1"),
-                        traced(promise_timeout(source_open(real, &a, "a"), 30), "30"),
-                        traced(promise_timeout(promise_sleep(real, 0), 100000), "0")};
+    promise_t *all[4];
+
+    all[0] = traced(promise_timeout(promise_sleep(real, 0), 100000), "0");
+    all[1] = traced(promise_timeout(source_open(real, &a, "a"), 50), "50");
+    all[2] = traced(promise_sleep(real, 200), "200"); /* made after those that come before it: none can be late for that */
+    all[3] = traced(promise_sleep(real, 200), "200b");
 
     ck_assert_int_eq(promise_loop_run(real, promise_all_settled(real, 4, all), NULL), 0);
-    trace_is("0=- 1=- stop:a 30=!timedout 60=-");
+    trace_is("0=- stop:a 50=!timedout 200=- 200b=-");
     promise_unref(promise_sleep(real, 100000));
     promise_loop_free(real);
 }
