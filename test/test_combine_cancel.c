@@ -14,8 +14,12 @@ static void setup(void) { loop = fakehost_open(&host); }
 static void teardown(void) { fakehost_close(&host); }
 
 /* A source whose promise takes ten milliseconds to clean up after itself. */
-static promise_t *slow(struct source *s, const char *name) { return promise_finally(source_open(loop, s, name), trace_slowly, (void *)name); }
-static promise_t *traced(promise_t *p, const char *name) { return promise_then_catch(p, trace_outcome, trace_outcome, (void *)name); }
+static promise_t *slow(struct source *s, const char *name) {
+    return promise_finally(source_open(loop, s, name), trace_slowly, (void *)name);
+}
+static promise_t *traced(promise_t *p, const char *name) {
+    return promise_then_catch(p, trace_outcome, trace_outcome, (void *)name);
+}
 
 /* ---- T5: known, then cancelled, then waited for, then settled ---- */
 

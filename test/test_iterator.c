@@ -10,7 +10,9 @@ static promise_iterator_t *it;
 static void setup(void) { loop = fakehost_open(&host); }
 static void teardown(void) { fakehost_close(&host); }
 
-static promise_t *traced(promise_t *p, const char *name) { return promise_then_catch(p, trace_outcome, trace_outcome, (void *)name); }
+static promise_t *traced(promise_t *p, const char *name) {
+    return promise_then_catch(p, trace_outcome, trace_outcome, (void *)name);
+}
 static void ask(const char *name) { promise_unref(traced(promise_next(it), name)); }
 static void drain(void) { fakehost_drain(&host); }
 
