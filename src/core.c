@@ -10,7 +10,7 @@ _Thread_local promise_loop_t *promise__current;
 
 promise_loop_t *promise_loop_current(void) { return promise__current; }
 
-promise_loop_t *promise__loop_arg(promise_loop_t *loop, const char *function) {
+promise_loop_t *promise__loop_or_current(promise_loop_t *loop, const char *function) {
     if (!loop) loop = promise__current;
     if (!loop) promise__stop("%s: loop is NULL outside of a handler", function);
     if (loop->dead) promise__stop("%s: expected a loop, got one that was freed", function);

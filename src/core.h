@@ -166,7 +166,7 @@ struct promise_loop {
 extern _Thread_local promise_loop_t *promise__current;
 
 /* The loop that a public function is to use: loop, or the running one (O6). */
-promise_loop_t *promise__loop_arg(promise_loop_t *loop, const char *function);
+promise_loop_t *promise__loop_or_current(promise_loop_t *loop, const char *function);
 promise_loop_t *promise__loop_create(const struct promise_host *host, void *data);
 void promise__loop_destroy(promise_loop_t *loop); /* frees the memory of a dead loop: from the slab, when it is empty */
 
@@ -175,6 +175,12 @@ void promise__check_thread(const promise_loop_t *loop, const char *function);
 #else
 #define promise__check_thread(loop, function) ((void)0)
 #endif
+
+static inline promise_loop_t *promise__loop_arg(promise_loop_t *loop, const char *function) {
+    if (PROMISE_UNLIKELY(!loop || loop->dead)) return promise__loop_or_current(loop, function);
+    promise__check_thread(loop, function);
+    return loop;
+}
 
 /* ---- slab.c ---- */
 
@@ -243,8 +249,6 @@ static inline promise_t *promise__alloc(promise_loop_t *loop, enum kind kind) {
     return p;
 }
 bool promise__is_cycle(const promise_t *p, const promise_t *inner); /* would p, waiting for inner, wait for itself? */
-void promise__free_if_unused(promise_t *p);                      /* p is settled */
-void promise__drop_ref(promise_t *p);
 bool promise__drain(promise_loop_t *loop, unsigned budget);
 /* Is this handler's promise in a cancelled chain? */
 bool promise__running_is_canceled(const promise_loop_t *loop);
@@ -367,7 +371,16 @@ promise_t *promise__parent(const promise_t *c, int *steps);  /* of a child, foun
 
 PROMISE_NORETURN void promise__misused(const promise_t *p, const char *function);
 
-promise_t *promise__check_resolver(promise_resolver_t *resolver, const char *function);
+PROMISE_NORETURN void promise__misused_resolver(const promise_t *p, const char *function);
+
+static inline promise_t *promise__check_resolver(promise_resolver_t *resolver, const char *function) {
+    promise_t *p = (promise_t *)resolver;
+    uint32_t both = FLAG_LIVE | FLAG_RESOLVERS;
+
+    if (PROMISE_UNLIKELY(!p || (p->flags & both) != both || !p->resolvers)) promise__misused_resolver(p, function);
+    promise__check_thread(promise__loop(p), function);
+    return p;
+}
 
 static inline void promise__check(const promise_t *p, const char *function) {
     if (PROMISE_UNLIKELY(!p || !(p->flags & FLAG_LIVE) || !p->refs)) promise__misused(p, function);

@@ -60,25 +60,13 @@ void promise__run_late(promise_t *p, promise_t *settled_parent) {
 
 /* ---- life and death ---- */
 
-static void release_slot(promise_loop_t *loop, promise_t *p) {
-    promise_value_t v = p->value;
-
-    promise__slab_release(loop, p);
-    promise__release(v);
-}
-
-void promise__free_if_unused(promise_t *p) {
+void promise__look_if_unused(promise_t *p) {
     uint32_t flags = promise__flags(p);
 
     if (p->refs || flags & (FLAG_QUEUED | FLAG_LISTED)) return;
     if (flags & FLAG_RESOLVERS && p->resolvers) return;
     if (PROMISE_UNLIKELY(flags & FLAG_NAMED)) promise__name_forget(p);
-    release_slot(promise__loop(p), p);
-}
-
-void promise__drop_ref(promise_t *p) {
-    p->refs--;
-    if (p->flags & FLAG_SETTLED) promise__free_if_unused(p);
+    promise__free_settled(promise__loop(p), p);
 }
 
 /* A promise may have been rejected with another one, and so on: the last references of such a chain go by a loop (V4). */
@@ -184,7 +172,7 @@ PROMISE_NOINLINE void promise__unwrap(promise_t *p, promise_value_t v) {
 /* ---- running ---- */
 
 /* The input of c, pending and in no list, has come; the usual case by itself. */
-static inline void run(promise_loop_t *loop, promise_t *c, promise_value_t input) {
+static PROMISE_INLINE void run(promise_loop_t *loop, promise_t *c, promise_value_t input) {
     promise_fn *fn;
 
     if (PROMISE_UNLIKELY((c->flags & (FLAG_KIND | FLAG_OVERRIDE)) != KIND_REACTION)) {
@@ -213,8 +201,9 @@ static void dequeue_settled(promise_loop_t *loop, promise_t *p) {
 
     dequeue(loop);
     p->flags = flags;
-    if (PROMISE_LIKELY(!p->refs && !(flags & (FLAG_LISTED | FLAG_NAMED | FLAG_RESOLVERS)))) release_slot(loop, p);
-    else promise__free_if_unused(p);
+    if (p->refs) return;
+    if (PROMISE_LIKELY(!(flags & (FLAG_LISTED | FLAG_NAMED | FLAG_RESOLVERS)))) promise__free_settled(loop, p);
+    else promise__look_if_unused(p);
 }
 
 /* Runs jobs; gives the budget that is left. */

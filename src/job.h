@@ -16,6 +16,27 @@ static inline void promise__enqueue(promise_loop_t *loop, promise_t *p) {
     promise__wake(loop);
 }
 
+static inline void promise__free_settled(promise_loop_t *loop, promise_t *p) {
+    promise_value_t v = p->value;
+
+    promise__slab_release(loop, p);
+    promise__release(v);
+}
+
+void promise__look_if_unused(promise_t *p); /* the same for any p that is settled */
+
+/* p is settled. */
+static inline void promise__free_if_unused(promise_t *p) {
+    if (p->refs) return;
+    if (PROMISE_UNLIKELY(promise__flags(p) & (FLAG_QUEUED | FLAG_LISTED | FLAG_NAMED | FLAG_RESOLVERS))) promise__look_if_unused(p);
+    else promise__free_settled(promise__loop(p), p);
+}
+
+static inline void promise__drop_ref(promise_t *p) {
+    p->refs--;
+    if (p->flags & FLAG_SETTLED) promise__free_if_unused(p);
+}
+
 /* Queues p as a job of its own; the parent, of which it takes one reference over, may be NULL: then its input is void. */
 void promise__run_late(promise_t *p, promise_t *settled_parent);
 
@@ -41,15 +62,20 @@ static inline void promise__settle(promise_t *p, promise_value_t v) {
         promise__enqueue(promise__loop(p), p);
     } else {
         p->flags |= FLAG_SETTLED;
-        promise__settle_alone(p);
+        if (v.type & MARK_REJECTION || !p->refs) promise__settle_alone(p);
     }
 }
 
-/* The same, by the resolution procedure (2.3). */
-static inline void promise__resolve(promise_t *p, promise_value_t v) {
+/* Is it a promise or a thenable, to be waited for (2.3)? */
+static inline bool promise__must_unwrap(promise_value_t v) {
     const struct promise_type *type = promise__type(v);
 
-    if (PROMISE_UNLIKELY(type && type->then) && !(v.type & MARK_REJECTION)) promise__unwrap(p, v);
+    return PROMISE_UNLIKELY(type && type->then) && !(v.type & MARK_REJECTION);
+}
+
+/* Settles by the resolution procedure (2.3). */
+static inline void promise__resolve(promise_t *p, promise_value_t v) {
+    if (promise__must_unwrap(v)) promise__unwrap(p, v);
     else promise__settle(p, v);
 }
 

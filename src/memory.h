@@ -18,11 +18,13 @@ PROMISE_NORETURN void promise__stop(const char *format, ...) PROMISE_FORMAT(1, 2
 #define PROMISE_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define PROMISE_COLD __attribute__((__cold__, __noinline__))
 #define PROMISE_NOINLINE __attribute__((__noinline__))
+#define PROMISE_INLINE inline __attribute__((__always_inline__))
 #else
 #define PROMISE_LIKELY(x) (x)
 #define PROMISE_UNLIKELY(x) (x)
 #define PROMISE_COLD
 #define PROMISE_NOINLINE
+#define PROMISE_INLINE inline
 #endif
 
 /* Under the address sanitizer: memory that is the slab's, but in nobody's use. */

@@ -11,14 +11,9 @@ PROMISE_COLD void promise__misused(const promise_t *p, const char *function) {
     promise__stop("%s: expected a promise with a reference, got one that was consumed before (promise_ref it)", function);
 }
 
-promise_t *promise__check_resolver(promise_resolver_t *resolver, const char *function) {
-    promise_t *p = (promise_t *)resolver;
-
+PROMISE_COLD void promise__misused_resolver(const promise_t *p, const char *function) {
     if (!p) promise__stop("%s: the resolver is NULL", function);
-    if (!(p->flags & FLAG_LIVE && p->flags & FLAG_RESOLVERS && p->resolvers))
-        promise__stop("%s: expected a resolver, got one that was used before (promise_resolver_ref it)", function);
-    promise__check_thread(promise__loop(p), function);
-    return p;
+    promise__stop("%s: expected a resolver, got one that was used before (promise_resolver_ref it)", function);
 }
 
 static void check_fn(promise_fn *fn, const char *function) {
@@ -60,7 +55,7 @@ promise_t *promise_from(promise_loop_t *loop, promise_value_t v) {
 
     loop = promise__loop_arg(loop, __func__);
     v = promise__take(v);
-    if (!promise__type(v) || !promise__type(v)->then || promise_is_rejection(v)) return promise__settled(loop, v);
+    if (!promise__must_unwrap(v)) return promise__settled(loop, v);
     if (promise__type(v) == &promise_type_promise) {
         if (promise__loop(v.as.pointer) != loop) promise__stop("promise_from: expected a promise of this loop, got one of another");
         return v.as.pointer;
@@ -121,8 +116,12 @@ static void settle_by(promise_t *p, promise_value_t v, bool unwrap) {
         return;
     }
     p->resolvers--;
-    if (unwrap) promise__resolve(p, v);
-    else promise__settle(p, promise_throw_value(v));
+    if (unwrap && promise__must_unwrap(v)) {
+        promise__unwrap(p, v);
+        return;
+    }
+    if (!p->resolvers) p->flags &= ~(uint32_t)FLAG_RESOLVERS; /* freeing need not look */
+    promise__settle(p, unwrap ? v : promise_throw_value(v));
 }
 
 void promise_resolve(promise_resolver_t *resolver, promise_value_t v) { settle_by(promise__check_resolver(resolver, __func__), v, true); }

@@ -118,10 +118,11 @@ static bool take_free(promise_loop_t *loop, struct page *page) {
     loop->free = page->free;
     page->free = NULL;
     if (!loop->free && n) {
-        for (size_t i = 0; i < n; i++) {
-            first[i].flags = 0;
-            first[i].next = i + 1 < n ? &first[i + 1] : NULL;
+        for (promise_t *p = first; p < first + n; p++) {
+            p->flags = 0;
+            p->next = p + 1;
         }
+        first[n - 1].next = NULL;
         loop->free = first;
         page->fresh += (uint32_t)n;
     }
