@@ -19,8 +19,8 @@ PROMISE_API PROMISE_MUST_USE promise_t *promise_sleep(promise_loop_t *loop, uint
 /* p's outcome; when it has not settled in ms milliseconds, it is cancelled if nobody else wants it, waited for (T5), and
  * the result rejects with PROMISE_ETIMEDOUT. An input that settled first wins, and its timer is gone at once (K5). */
 PROMISE_API PROMISE_MUST_USE promise_t *promise_timeout(promise_t *p, uint64_t ms);
-/* An endless iterator of int: 1, 2, 3, ..., the n-th at start + n * ms, without drift. Ticks for which nobody asked in time
- * are left out: the number tells. ms 0 is an EINVAL rejection. */
+/* An endless iterator of int: 1, 2, 3, ..., the n-th at start + n * ms, without drift. Who asks late gets the last one that is
+ * due, at once; those before it are left out: the number tells. ms 0 is an EINVAL rejection. */
 PROMISE_API PROMISE_MUST_USE promise_iterator_t *promise_ticks(promise_loop_t *loop, uint64_t ms);
 
 /*
