@@ -140,7 +140,7 @@ END_TEST
 /* J2: what a timer of ours settles runs in its own callback, before the callback of the next one that is due with it. */
 static void activate(evutil_socket_t fd, short what, void *arg) {
     (void)fd, (void)what;
-    usleep(3000); /* a slow callback: both timers below are due in the next pass */
+    usleep(60000); /* a slow callback: both timers below are due in the next pass */
     event_active(arg, EV_TIMEOUT, 0);
 }
 
@@ -152,7 +152,7 @@ START_TEST(J2_our_callbacks_drain_at_once) {
     then = event_new(base, -1, 0, callback, "z");
     first = evtimer_new(base, activate, then);
     promise_unref(promise_then(promise_then(promise_sleep(loop, 1), job, "1"), job, "2"));
-    promise_unref(promise_then(promise_then(promise_sleep(loop, 2), job, "3"), job, "4"));
+    promise_unref(promise_then(promise_then(promise_sleep(loop, 20), job, "3"), job, "4"));
     evtimer_add(first, &now);
     ck_assert_int_eq(event_base_dispatch(base), 1);
     ck_assert_ptr_nonnull(strstr(log_text, "1234")); /* not 1324 */
