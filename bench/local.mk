@@ -14,6 +14,8 @@ bench_bench_SOURCES = \
 	bench/measure.c \
 	bench/memory.c
 
+EXTRA_DIST += docs/bench.md
+
 CLEANFILES += bench/bench$(EXEEXT)
 
 # BENCH_ARGS: what to measure and how; bench/bench --help tells.
