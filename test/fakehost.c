@@ -100,11 +100,14 @@ void fakehost_close(struct fakehost *host) {
 
 /* ---- time ---- */
 
+bool fakehost_drain_once(struct fakehost *host) {
+    if (!host->wanted || host->gone) return false;
+    host->wanted = false;
+    return promise_loop_drain(host->loop);
+}
+
 void fakehost_drain(struct fakehost *host) {
-    while (host->wanted && !host->gone) {
-        host->wanted = false;
-        promise_loop_drain(host->loop);
-    }
+    while (host->wanted && !host->gone) fakehost_drain_once(host);
 }
 
 static void fire_first(struct fakehost *host) {

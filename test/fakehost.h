@@ -39,6 +39,8 @@ promise_loop_t *fakehost_open_without_clock(struct fakehost *host);
 /* Frees the loop, if that has not been done, and fails the case when a timer or a block of memory stays behind. */
 void fakehost_close(struct fakehost *host);
 
+/* Drains, where that is wanted: gives what promise_loop_drain() gave. */
+bool fakehost_drain_once(struct fakehost *host);
 /* Drains until no drain is wanted. */
 void fakehost_drain(struct fakehost *host);
 /* Drains; then lets ms milliseconds pass: fires what is due on the way, each at its time, and drains after each. */

@@ -5,30 +5,30 @@
 
 /* K1: the tail settles last. */
 START_TEST(K1_up_and_down) {
-    struct work w;
-    promise_t *p = work_start(&w, "w");
+    struct source w;
+    promise_t *p = source_open(loop, &w, "w");
 
     p = promise_then(p, see, "never");
     p = promise_finally(p, see, "finally");
     p = promise_catch(p, see, "catch");
-    p = promise_attach(p, "data", see_free);
+    p = promise_attach(p, "data", trace_free);
     promise_cancel(p);
-    expect("stop:w"); /* handlers never run inside of the call */
+    trace_is("stop:w"); /* handlers never run inside of the call */
     hosted_run();
-    expect("finally=void catch=!canceled free:data");
+    trace_is("finally=- catch=!canceled free:data");
 }
 END_TEST
 
 /* K1: a catch recovers from it as from any rejection, and what follows runs. */
 START_TEST(K1_catch_recovers) {
-    struct work w;
-    promise_t *p = promise_catch(work_start(&w, "w"), see_void, "a");
+    struct source w;
+    promise_t *p = promise_catch(source_open(loop, &w, "w"), see_void, "a");
 
     p = promise_then(p, see, "b");
     promise_cancel(promise_ref(p));
     hosted_run();
-    expect("stop:w a=!canceled b=void");
-    ck_assert_str_eq(state_of(p), "void");
+    trace_is("stop:w a=!canceled b=-");
+    ck_assert_str_eq(state_of(p), "-");
     promise_unref(p);
 }
 END_TEST
@@ -42,115 +42,115 @@ START_TEST(K1_null_and_settled) {
     promise_cancel(p); /* its child is another's */
     promise_unref(q);
     hosted_run();
-    expect("q=1");
+    trace_is("q=1");
 }
 END_TEST
 
 /* K1: p itself always, also when others wait for it: they get ECANCELED. */
 START_TEST(K1_p_itself_always) {
-    struct work w;
-    promise_t *p = work_start(&w, "w"), *held = promise_ref(p);
+    struct source w;
+    promise_t *p = source_open(loop, &w, "w"), *held = promise_ref(p);
 
     watch(promise_ref(p), "other");
     promise_cancel(p);
     ck_assert_str_eq(state_of(held), "!canceled");
     hosted_run();
-    expect("stop:w other=!canceled");
+    trace_is("stop:w other=!canceled");
     promise_unref(held);
 }
 END_TEST
 
 /* K1: no farther than what somebody else wants, by a reference or by a chain of his own. */
 START_TEST(K1_shared_parent) {
-    struct work w;
-    promise_t *source = work_start(&w, "w");
+    struct source w;
+    promise_t *source = source_open(loop, &w, "w");
     promise_t *a = promise_catch(promise_ref(source), see, "a"), *b = promise_then(promise_ref(source), see, "b");
 
     promise_cancel(a);
     hosted_run();
-    expect("a=!canceled");
+    trace_is("a=!canceled");
     promise_unref(source); /* now b alone wants it */
     promise_cancel(b);
     hosted_run();
-    expect("stop:w");
+    trace_is("stop:w");
 }
 END_TEST
 
 START_TEST(K1_sibling_without_reference) {
-    struct work w;
-    promise_t *source = work_start(&w, "w");
+    struct source w;
+    promise_t *source = source_open(loop, &w, "w");
     promise_t *a = promise_then(promise_ref(source), see, "a");
 
     watch(source, "b");
     promise_cancel(a);
     hosted_run();
-    expect("");
-    work_done(&w, promise_int(1));
+    trace_is("");
+    source_resolve(&w, promise_int(1));
     hosted_run();
-    expect("b=1");
+    trace_is("b=1");
 }
 END_TEST
 
 /* K1: a promise that is dropped no longer wants anything, but keeps its handlers (K4): it holds the source. */
 START_TEST(K4_dropping_is_no_cancel) {
-    struct work w;
-    promise_t *p = work_start(&w, "w"), *q = promise_then(promise_ref(p), see, "q");
+    struct source w;
+    promise_t *p = source_open(loop, &w, "w"), *q = promise_then(promise_ref(p), see, "q");
 
     promise_unref(promise_then(promise_ref(p), see, "a"));
     promise_unref(p);
     promise_cancel(q);
     hosted_run();
-    expect("");
-    work_done(&w, promise_int(1));
+    trace_is("");
+    source_resolve(&w, promise_int(1));
     hosted_run();
-    expect("a=1");
+    trace_is("a=1");
 }
 END_TEST
 
 START_TEST(K4_last_reference_of_a_source) {
-    struct work w;
+    struct source w;
 
-    promise_unref(work_start(&w, "w"));
+    promise_unref(source_open(loop, &w, "w"));
     hosted_run();
     ck_assert(promise_resolver_is_pending(w.resolver));
-    work_done(&w, promise_int(1));
+    source_resolve(&w, promise_int(1));
     hosted_run();
 }
 END_TEST
 
 /* K1: a diamond goes when both its sides go. */
 START_TEST(K1_diamond) {
-    struct work w;
-    promise_t *source = work_start(&w, "w");
+    struct source w;
+    promise_t *source = source_open(loop, &w, "w");
     promise_t *sides[2] = {promise_catch(promise_ref(source), see, "a"), promise_catch(source, see, "b")};
 
     promise_cancel(promise_catch(promise_all(loop, 2, sides), see, "all"));
     hosted_run();
-    expect("stop:w a=!canceled b=!canceled all=!canceled");
+    trace_is("stop:w a=!canceled b=!canceled all=!canceled");
 }
 END_TEST
 
 /* The same promise twice in one combinator. */
 START_TEST(K1_twice_in_one) {
-    struct work w;
-    promise_t *source = work_start(&w, "w"), *both[2] = {promise_ref(source), source};
+    struct source w;
+    promise_t *source = source_open(loop, &w, "w"), *both[2] = {promise_ref(source), source};
 
     promise_cancel(promise_catch(promise_all(loop, 2, both), see, "all"));
     hosted_run();
-    expect("stop:w all=!canceled");
+    trace_is("stop:w all=!canceled");
 }
 END_TEST
 
 /* K1: what has settled, but whose children have not run, counts as settled: the child gets ECANCELED. */
 START_TEST(K1_between_settling_and_running) {
-    struct work w;
-    promise_t *p = work_start(&w, "w"), *a = promise_then_catch(promise_ref(p), see, see_void, "a");
+    struct source w;
+    promise_t *p = source_open(loop, &w, "w"), *a = promise_then_catch(promise_ref(p), see, see_void, "a");
 
     watch(p, "b");
-    work_done(&w, promise_int(1));
+    source_resolve(&w, promise_int(1));
     promise_cancel(a);
     hosted_run();
-    expect("b=1 a=!canceled");
+    trace_is("b=1 a=!canceled");
 }
 END_TEST
 
@@ -158,56 +158,57 @@ END_TEST
 START_TEST(K1_queued_alone) {
     promise_cancel(promise_then_catch(promise_from(loop, promise_int(1)), see, see_void, "late"));
     promise_cancel(promise_then_catch(promise_try(loop, see, "never"), see, see_void, "try"));
-    promise_cancel(promise_catch(promise_attach(promise_from(loop, promise_int(1)), "data", see_free), see, "attach"));
+    promise_cancel(
+        promise_catch(promise_attach(promise_from(loop, promise_int(1)), "data", trace_free), see, "attach"));
     hosted_run();
-    expect("late=!canceled free:data try=!canceled attach=!canceled");
+    trace_is("late=!canceled free:data try=!canceled attach=!canceled");
 }
 END_TEST
 
 START_TEST(K1_twice) {
-    struct work w;
-    promise_t *p = promise_catch(promise_then(work_start(&w, "w"), see, "never"), see, "a");
+    struct source w;
+    promise_t *p = promise_catch(promise_then(source_open(loop, &w, "w"), see, "never"), see, "a");
 
     p = promise_finally(p, see, "b");
     promise_cancel(promise_ref(p));
     promise_cancel(promise_ref(p));
     promise_cancel(p);
     hosted_run();
-    expect("stop:w a=!canceled b=void");
+    trace_is("stop:w a=!canceled b=-");
 }
 END_TEST
 
 /* K1 through adoption, by a resolver and by a handler. */
 START_TEST(K1_adopted) {
-    struct work w;
+    struct source w;
     promise_resolver_t *r;
     promise_t *p = promise_new(loop, &r);
 
-    promise_resolve(r, promise_adopt(promise_catch(work_start(&w, "w"), see, "inner")));
+    promise_resolve(r, promise_adopt(promise_catch(source_open(loop, &w, "w"), see, "inner")));
     promise_cancel(promise_catch(p, see, "outer"));
     hosted_run();
-    expect("stop:w inner=!canceled outer=!canceled");
+    trace_is("stop:w inner=!canceled outer=!canceled");
 
-    p = promise_then(promise_from(loop, promise_void()), give, work_start(&w, "w"));
+    p = promise_then(promise_from(loop, promise_void()), give, source_open(loop, &w, "w"));
     p = promise_catch(p, see, "outer");
     hosted_run();
     promise_cancel(p);
     hosted_run();
-    expect("stop:w outer=!canceled");
+    trace_is("stop:w outer=!canceled");
 }
 END_TEST
 
 START_TEST(K1_adopted_but_shared) {
-    struct work w;
-    promise_t *inner = work_start(&w, "w");
+    struct source w;
+    promise_t *inner = source_open(loop, &w, "w");
     promise_t *p = promise_then(promise_from(loop, promise_void()), give, promise_ref(inner));
 
     p = promise_catch(p, see, "outer");
     hosted_run();
     promise_cancel(p);
     hosted_run();
-    expect("outer=!canceled");
-    work_done(&w, promise_int(1));
+    trace_is("outer=!canceled");
+    source_resolve(&w, promise_int(1));
     ck_assert_str_eq(state_of(inner), "1");
     promise_unref(inner);
 }
@@ -231,14 +232,14 @@ END_TEST
 struct stop_case {
     promise_resolver_t *resolver;
     promise_t *promise, *other;
-    struct work *work;
+    struct source *work;
 };
 static void look_and_resolve(void *arg) {
     struct stop_case *c = arg;
 
-    note("stop:%s", state_of(c->promise));
+    trace("stop:%s", state_of(c->promise));
     ck_assert(!promise_resolver_is_pending(c->resolver));
-    promise_on_cancel(c->resolver, see_free, "too late");
+    promise_on_cancel(c->resolver, trace_free, "too late");
     promise_resolve(c->resolver, promise_string("too late"));
 }
 /* K2: rejected first, then stopped, once; what the producer does then has no effect. */
@@ -246,12 +247,12 @@ START_TEST(K2_rejected_then_stopped) {
     struct stop_case c = {0};
 
     c.promise = promise_new(loop, &c.resolver);
-    promise_on_cancel(c.resolver, see_free, "replaced");
+    promise_on_cancel(c.resolver, trace_free, "replaced");
     promise_on_cancel(c.resolver, look_and_resolve, &c);
     promise_cancel(promise_ref(c.promise));
     promise_cancel(promise_ref(c.promise));
     hosted_run();
-    expect("stop:!canceled");
+    trace_is("stop:!canceled");
     ck_assert_str_eq(state_of(c.promise), "!canceled");
     promise_unref(c.promise);
 }
@@ -263,7 +264,7 @@ START_TEST(K2_without_a_stop) {
     promise_t *p = promise_new(loop, &r);
 
     more = promise_resolver_ref(r);
-    promise_on_cancel(r, see_free, "never");
+    promise_on_cancel(r, trace_free, "never");
     promise_on_cancel(r, NULL, NULL);
     promise_cancel(promise_catch(p, see, "a"));
     ck_assert(!promise_resolver_is_pending(r));
@@ -271,21 +272,21 @@ START_TEST(K2_without_a_stop) {
     hosted_run();
     promise_reject(more, promise_string("x"));
     hosted_run();
-    expect("a=!canceled");
+    trace_is("a=!canceled");
 }
 END_TEST
 
 static void cancel_other(void *arg) {
     struct stop_case *c = arg;
 
-    note("begin");
+    trace("begin");
     promise_abandon(c->resolver);
     promise_cancel(c->other);
-    note("end");
+    trace("end");
 }
 /* K2: stops run from a work list, never nested. */
 START_TEST(K2_stops_do_not_nest) {
-    struct work w;
+    struct source w;
     struct stop_case first = {0}, second = {0};
 
     first.promise = promise_new(loop, &first.resolver);
@@ -293,9 +294,9 @@ START_TEST(K2_stops_do_not_nest) {
     promise_on_cancel(first.resolver, cancel_other, &first);
     promise_on_cancel(second.resolver, cancel_other, &second);
     first.other = second.promise;
-    second.other = work_start(&w, "w");
+    second.other = source_open(loop, &w, "w");
     promise_cancel(first.promise);
-    expect("begin end begin end stop:w");
+    trace_is("begin end begin end stop:w");
     hosted_run();
 }
 END_TEST
@@ -306,21 +307,21 @@ static void resolve_other(void *arg) {
     promise_abandon(c->resolver);
     promise_resolve(promise_resolver_ref(c->work->resolver), promise_int(7));
     promise_unref(c->other);
-    note("stopped");
+    trace("stopped");
 }
 /* K2: a stop that resolves and frees others. */
 START_TEST(K2_stop_resolves_others) {
-    struct work w;
+    struct source w;
     struct stop_case c = {.work = &w};
 
     c.promise = promise_new(loop, &c.resolver);
-    c.other = work_start(&w, "w");
+    c.other = source_open(loop, &w, "w");
     watch(promise_ref(c.other), "other");
     promise_on_cancel(c.resolver, resolve_other, &c);
     promise_cancel(promise_finally(c.promise, see, "finally"));
-    expect("stopped");
+    trace_is("stopped");
     hosted_run();
-    expect("finally=void other=7");
+    trace_is("finally=- other=7");
     promise_abandon(w.resolver);
 }
 END_TEST
@@ -328,17 +329,17 @@ END_TEST
 /* K2: when both are on the list, the first to be stopped may settle the second: the cancel has won already, but there is
  * nothing left to stop. */
 START_TEST(K2_stop_resolves_the_next) {
-    struct work w;
+    struct source w;
     struct stop_case c = {.work = &w};
     promise_t *both[2];
 
     both[0] = promise_new(loop, &c.resolver);
-    both[1] = work_start(&w, "w");
+    both[1] = source_open(loop, &w, "w");
     c.other = NULL;
     promise_on_cancel(c.resolver, resolve_other, &c);
     promise_cancel(promise_catch(promise_all(loop, 2, both), see, "all"));
     hosted_run();
-    expect("stopped all=!canceled");
+    trace_is("stopped all=!canceled");
     promise_abandon(w.resolver);
 }
 END_TEST

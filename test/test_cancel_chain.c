@@ -5,173 +5,173 @@
 
 static promise_value_t start_more(promise_value_t v, void *arg) {
     (void)v;
-    return promise_adopt(promise_finally(work_start(arg, "more"), see, "more ends"));
+    return promise_adopt(promise_finally(source_open(loop, arg, "more"), see, "more ends"));
 }
 /* K3: what a catch returns there is cancelled at once. */
 START_TEST(K3_returned_is_canceled) {
-    struct work w, more;
-    promise_t *p = promise_catch(work_start(&w, "w"), start_more, &more);
+    struct source w, more;
+    promise_t *p = promise_catch(source_open(loop, &w, "w"), start_more, &more);
 
     promise_cancel(promise_catch(p, see, "tail"));
     hosted_run();
-    expect("stop:w stop:more more ends=void tail=!canceled");
+    trace_is("stop:w stop:more more ends=- tail=!canceled");
 }
 END_TEST
 
 /* K3: but not when others hold it. */
 START_TEST(K3_returned_is_shared) {
-    struct work w, more;
-    promise_t *shared = work_start(&more, "more");
-    promise_t *p = promise_catch(work_start(&w, "w"), give, promise_ref(shared));
+    struct source w, more;
+    promise_t *shared = source_open(loop, &more, "more");
+    promise_t *p = promise_catch(source_open(loop, &w, "w"), give, promise_ref(shared));
 
     promise_cancel(promise_catch(p, see, "tail"));
     hosted_run();
-    expect("stop:w tail=!canceled");
+    trace_is("stop:w tail=!canceled");
     ck_assert_str_eq(state_of(shared), "pending");
-    work_done(&more, promise_int(1));
+    source_resolve(&more, promise_int(1));
     promise_unref(shared);
 }
 END_TEST
 
 /* K3: what finally returns, runs, and is waited for. */
 START_TEST(K3_finally_runs) {
-    struct work w, more;
-    promise_t *p = promise_finally(work_start(&w, "w"), start_more, &more);
+    struct source w, more;
+    promise_t *p = promise_finally(source_open(loop, &w, "w"), start_more, &more);
 
     p = promise_catch(p, see, "tail");
     promise_cancel(promise_ref(p));
     hosted_run();
-    expect("stop:w");
+    trace_is("stop:w");
     promise_cancel(p); /* once more, while finally waits */
     hosted_run();
-    expect("");
-    work_done(&more, promise_int(1));
+    trace_is("");
+    source_resolve(&more, promise_int(1));
     hosted_run();
-    expect("more ends=void tail=!canceled");
+    trace_is("more ends=- tail=!canceled");
 }
 END_TEST
 
 /* K3: cancelled while finally waits, after its input was fulfilled: the tail gets ECANCELED, when it has waited. */
 START_TEST(K3_canceled_while_finally_waits) {
-    struct work more;
+    struct source more;
     promise_t *p = promise_finally(promise_from(loop, promise_int(1)), start_more, &more);
 
     p = promise_then_catch(p, see, see_void, "tail");
     hosted_run();
     promise_cancel(p);
     hosted_run();
-    expect("");
-    work_done(&more, promise_int(1));
+    trace_is("");
+    source_resolve(&more, promise_int(1));
     hosted_run();
-    expect("more ends=void tail=!canceled");
+    trace_is("more ends=- tail=!canceled");
 }
 END_TEST
 
 /* K3: an error of the cleanup is not lost. */
 START_TEST(K3_finally_rejects) {
-    struct work more;
+    struct source more;
     promise_t *p = promise_finally(promise_from(loop, promise_int(1)), start_more, &more);
 
     p = promise_catch(p, see_void, "tail");
     hosted_run();
     promise_cancel(p);
-    work_done(&more, promise_throw_value(promise_string("cannot close")));
+    source_resolve(&more, promise_throw_value(promise_string("cannot close")));
     hosted_run();
-    expect("more ends=void tail=!cannot close");
+    trace_is("more ends=- tail=!cannot close");
 }
 END_TEST
 
 static promise_value_t start_shielded(promise_value_t v, void *arg) {
     (void)v;
-    return promise_adopt(promise_shield(promise_then(work_start(arg, "more"), see, "shielded")));
+    return promise_adopt(promise_shield(promise_then(source_open(loop, arg, "more"), see, "shielded")));
 }
 /* K3: what is shielded runs, and is waited for. */
 START_TEST(K3_returned_shield) {
-    struct work w, more;
-    promise_t *p = promise_catch(work_start(&w, "w"), start_shielded, &more);
+    struct source w, more;
+    promise_t *p = promise_catch(source_open(loop, &w, "w"), start_shielded, &more);
 
     watch(p, "tail");
     promise_cancel(promise_then(promise_from(loop, promise_void()), see, "other"));
     promise_cancel(promise_finally(promise_from(loop, promise_void()), see, "other"));
     hosted_run();
-    expect("other=void");
-    work_done(&w, promise_throw_value(promise_int(1)));
+    trace_is("other=-");
+    source_resolve(&w, promise_throw_value(promise_int(1)));
     hosted_run();
-    work_done(&more, promise_int(2));
+    source_resolve(&more, promise_int(2));
     hosted_run();
-    expect("shielded=2 tail=2");
+    trace_is("shielded=2 tail=2");
 }
 END_TEST
 
 START_TEST(K3_returned_shield_in_a_canceled_chain) {
-    struct work w, more;
-    promise_t *p = promise_catch(work_start(&w, "w"), start_shielded, &more);
+    struct source w, more;
+    promise_t *p = promise_catch(source_open(loop, &w, "w"), start_shielded, &more);
 
     promise_cancel(promise_then_catch(p, see, see, "tail"));
     hosted_run();
-    expect("stop:w");
-    work_done(&more, promise_int(2));
+    trace_is("stop:w");
+    source_resolve(&more, promise_int(2));
     hosted_run();
-    expect("shielded=2 tail=2");
+    trace_is("shielded=2 tail=2");
 }
 END_TEST
 
 /* K3: the same when the cancel comes later, whether somebody can reach the promise that adopted the shield or not. */
 START_TEST(K3_canceled_while_shielded) {
     for (int held = 0; held < 2; held++) {
-        struct work more;
+        struct source more;
         promise_t *p = promise_then(promise_from(loop, promise_void()), start_shielded, &more);
-        promise_t *tail = promise_attach(promise_then_catch(p, see, see_void, "tail"), "data", see_free);
+        promise_t *tail = promise_attach(promise_then_catch(p, see, see_void, "tail"), "data", trace_free);
 
-        if (held) tail = promise_attach(tail, "more data", see_free);
+        if (held) tail = promise_attach(tail, "more data", trace_free);
         hosted_run();
         promise_cancel(tail);
         hosted_run();
-        expect("");
-        work_done(&more, promise_int(2));
+        trace_is("");
+        source_resolve(&more, promise_int(2));
         hosted_run();
-        expect(held ? "shielded=2 tail=!canceled free:data free:more data" : "shielded=2 tail=!canceled free:data");
+        trace_is(held ? "shielded=2 tail=!canceled free:data free:more data" : "shielded=2 tail=!canceled free:data");
     }
 }
 END_TEST
 
 /* Shields in each position of a chain: below one everything is stopped at once, above it nothing. */
 START_TEST(K3_shield_in_the_chain) {
-    struct work w;
-    promise_t *p = promise_then(work_start(&w, "w"), see, "above");
+    struct source w;
+    promise_t *p = promise_then(source_open(loop, &w, "w"), see, "above");
 
     p = promise_catch(promise_shield(p), see_void, "below");
     promise_cancel(p);
     hosted_run();
-    expect("below=!canceled");
-    work_done(&w, promise_int(1));
+    trace_is("below=!canceled");
+    source_resolve(&w, promise_int(1));
     hosted_run();
-    expect("above=1");
+    trace_is("above=1");
 }
 END_TEST
 
 START_TEST(K3_shield_itself) {
-    struct work w;
-    promise_t *p = promise_shield(work_start(&w, "w"));
+    struct source w;
+    promise_t *p = promise_shield(source_open(loop, &w, "w"));
 
     promise_cancel(promise_ref(p));
     hosted_run();
     ck_assert_str_eq(state_of(p), "!canceled");
     promise_unref(p);
-    work_done(&w, promise_int(1));
+    source_resolve(&w, promise_int(1));
     hosted_run();
 }
 END_TEST
 
 START_TEST(K3_shield_passes_outcomes) {
-    struct work w;
-    promise_t *p = promise_shield(work_start(&w, "w"));
+    struct source w;
+    promise_t *p = promise_shield(source_open(loop, &w, "w"));
 
     watch(p, "p");
     watch(promise_shield(promise_from(loop, promise_throw_value(promise_int(3)))), "rejected");
-    work_done(&w, promise_int(1));
+    source_resolve(&w, promise_int(1));
     hosted_run();
-    expect("rejected=!3 p=1");
+    trace_is("rejected=!3 p=1");
 }
 END_TEST
 
@@ -179,19 +179,19 @@ static promise_value_t start_in_finally(promise_value_t v, void *arg) {
     promise_t *p;
 
     (void)v;
-    p = promise_then(work_start(arg, "close"), see, "closed");
+    p = promise_then(source_open(loop, arg, "close"), see, "closed");
     return promise_adopt(promise_then(p, see, "flushed"));
 }
 /* K3: a whole chain in finally runs, not only its first promise. */
 START_TEST(K3_chain_in_finally) {
-    struct work w, close;
-    promise_t *p = promise_finally(work_start(&w, "w"), start_in_finally, &close);
+    struct source w, close;
+    promise_t *p = promise_finally(source_open(loop, &w, "w"), start_in_finally, &close);
 
-    promise_cancel(promise_attach(p, "data", see_free));
+    promise_cancel(promise_attach(p, "data", trace_free));
     hosted_run();
-    work_done(&close, promise_int(1));
+    source_resolve(&close, promise_int(1));
     hosted_run();
-    expect("stop:w closed=1 flushed=1 free:data");
+    trace_is("stop:w closed=1 flushed=1 free:data");
 }
 END_TEST
 
@@ -209,15 +209,15 @@ static promise_value_t give_thenable(promise_value_t v, void *arg) {
 }
 /* K3: a thenable that is returned there is a promise as well: it is not even asked; by finally it is. */
 START_TEST(K3_returned_thenable) {
-    struct work w;
+    struct source w;
     struct thenable first = {0}, second = {0};
-    promise_t *p = promise_catch(work_start(&w, "w"), give_thenable, &first);
+    promise_t *p = promise_catch(source_open(loop, &w, "w"), give_thenable, &first);
 
     p = promise_catch(p, see, "a");
     p = promise_finally(p, give_thenable, &second);
     promise_cancel(promise_catch(p, see, "b"));
     hosted_run();
-    expect("stop:w a=!canceled b=!canceled");
+    trace_is("stop:w a=!canceled b=!canceled");
     ck_assert(!first.asked);
     ck_assert(second.asked);
 }

@@ -3,20 +3,20 @@
 
 static promise_value_t start_more(promise_value_t v, void *arg) {
     (void)v;
-    return promise_adopt(promise_finally(work_start(arg, "more"), see, "more ends"));
+    return promise_adopt(promise_finally(source_open(loop, arg, "more"), see, "more ends"));
 }
 
 /* ---- handlers that cancel ---- */
 
 struct inside {
     promise_t *victim;
-    struct work *work;
+    struct source *work;
     char *uses;
 };
 /* Cancels, and returns something that still uses what is attached below. */
 static promise_value_t cancel_and_go_on(promise_value_t v, void *arg) {
     struct inside *i = arg;
-    promise_t *p = promise_finally(work_start(i->work, "more"), see, i->uses);
+    promise_t *p = promise_finally(source_open(loop, i->work, "more"), see, i->uses);
 
     see(v, "handler");
     promise_cancel(i->victim);
@@ -24,16 +24,16 @@ static promise_value_t cancel_and_go_on(promise_value_t v, void *arg) {
 }
 /* K3: a running handler finishes; what it returns is cancelled; O3: what is below waits for that. */
 START_TEST(K3_tail_of_the_running_handler) {
-    struct work w, more;
+    struct source w, more;
     struct inside i = {.work = &more, .uses = "uses the data"};
-    promise_t *p = promise_then(work_start(&w, "w"), cancel_and_go_on, &i);
+    promise_t *p = promise_then(source_open(loop, &w, "w"), cancel_and_go_on, &i);
 
     p = promise_then_catch(p, see, see_void, "next");
-    p = promise_attach(p, "data", see_free);
+    p = promise_attach(p, "data", trace_free);
     i.victim = p;
-    work_done(&w, promise_int(1));
+    source_resolve(&w, promise_int(1));
     hosted_run();
-    expect("handler=1 stop:more uses the data=void next=!canceled free:data");
+    trace_is("handler=1 stop:more uses the data=- next=!canceled free:data");
 }
 END_TEST
 
@@ -51,19 +51,19 @@ static promise_value_t cancel_and_clean(promise_value_t v, void *arg) {
     return promise_adopt(p);
 }
 START_TEST(K3_cleanup_of_the_running_handler) {
-    struct work w, more;
+    struct source w, more;
     struct inside i = {.work = &more};
-    promise_t *p = promise_then(work_start(&w, "w"), cancel_and_clean, &i);
+    promise_t *p = promise_then(source_open(loop, &w, "w"), cancel_and_clean, &i);
 
     p = promise_then_catch(p, see, see_void, "next");
-    p = promise_attach(p, "data", see_free);
+    p = promise_attach(p, "data", trace_free);
     i.victim = p;
-    work_done(&w, promise_int(1));
+    source_resolve(&w, promise_int(1));
     hosted_run();
-    expect("handler=1");
-    work_done(&more, promise_void());
+    trace_is("handler=1");
+    source_resolve(&more, promise_void());
     hosted_run();
-    expect("more ends=void next=!canceled free:data");
+    trace_is("more ends=- next=!canceled free:data");
 }
 END_TEST
 
@@ -81,7 +81,7 @@ START_TEST(K1_child_of_the_running) {
 
     i.victim = promise_then_catch(p, see, see_void, "child");
     hosted_run();
-    expect("handler=1 child=!canceled");
+    trace_is("handler=1 child=!canceled");
 }
 END_TEST
 
@@ -93,7 +93,7 @@ START_TEST(T4_cancel_itself) {
     i.victim = promise_ref(p);
     watch(p, "child");
     hosted_run();
-    expect("handler=1 child=5");
+    trace_is("handler=1 child=5");
 }
 END_TEST
 
@@ -103,26 +103,26 @@ START_TEST(T4_cancel_itself_alone) {
 
     i.victim = promise_then(promise_from(loop, promise_int(1)), cancel_victim, &i);
     hosted_run();
-    expect("handler=1");
+    trace_is("handler=1");
 }
 END_TEST
 
 /* T4: the parent, which has settled, and siblings, before and behind. */
 START_TEST(T4_cancel_parent_and_siblings) {
-    struct work w;
+    struct source w;
     struct inside a = {.uses = "a"}, b = {.uses = "b"};
-    promise_t *p = work_start(&w, "w");
+    promise_t *p = source_open(loop, &w, "w");
     promise_t *first = promise_then(promise_ref(p), cancel_victim, &a);
     promise_t *second = promise_then(promise_ref(p), cancel_victim, &b);
     promise_t *third = promise_then_catch(promise_ref(p), see, see_void, "third");
 
     a.victim = p;
     b.victim = promise_then_catch(third, see, see_void, "behind");
-    work_done(&w, promise_int(1));
+    source_resolve(&w, promise_int(1));
     promise_unref(second);
     watch(first, "first");
     hosted_run();
-    expect("a=1 b=1 first=5 third=!canceled behind=void");
+    trace_is("a=1 b=1 first=5 third=!canceled behind=-");
 }
 END_TEST
 
@@ -130,7 +130,7 @@ END_TEST
 static void cancel_from_free(void *arg) {
     struct inside *i = arg;
 
-    note("free");
+    trace("free");
     promise_cancel(i->victim);
 }
 START_TEST(T4_cancel_inside_free) {
@@ -139,7 +139,7 @@ START_TEST(T4_cancel_inside_free) {
 
     i.victim = promise_then_catch(p, see, see_void, "below");
     hosted_run();
-    expect("free below=!canceled");
+    trace_is("free below=!canceled");
 }
 END_TEST
 
@@ -147,92 +147,95 @@ END_TEST
 
 /* Nested: from the outermost to every source, and the outermost settles last. */
 START_TEST(T5_nested_combinators) {
-    struct work w[4];
+    struct source w[4];
     promise_t *in[2], *out[3];
 
-    in[0] = promise_finally(work_start(&w[0], "0"), see, "f0");
-    in[1] = work_start(&w[1], "1");
+    in[0] = promise_finally(source_open(loop, &w[0], "0"), see, "f0");
+    in[1] = source_open(loop, &w[1], "1");
     out[0] = promise_finally(promise_race(loop, 2, in), see, "race");
-    in[0] = work_start(&w[2], "2");
-    in[1] = work_start(&w[3], "3");
+    in[0] = source_open(loop, &w[2], "2");
+    in[1] = source_open(loop, &w[3], "3");
     out[1] = promise_finally(promise_any(loop, 2, in), see, "any");
     out[2] = promise_from(loop, promise_int(1));
     promise_cancel(promise_catch(promise_all(loop, 3, out), see, "all"));
-    expect("stop:0 stop:1 stop:2 stop:3");
+    trace_is("stop:0 stop:1 stop:2 stop:3");
     hosted_run();
-    expect("f0=void any=void race=void all=!canceled");
+    trace_is("f0=- any=- race=- all=!canceled");
 }
 END_TEST
 
 /* T5: settles when the branches have, finally and all. */
 START_TEST(T5_waits_for_its_branches) {
-    struct work w, more;
-    promise_t *in[2] = {promise_finally(work_start(&w, "w"), start_more, &more), promise_from(loop, promise_int(1))};
-    promise_t *p = promise_attach(promise_race(loop, 2, in), "data", see_free);
+    struct source w, more;
+    promise_t *in[2] = {promise_finally(source_open(loop, &w, "w"), start_more, &more),
+                        promise_from(loop, promise_int(1))};
+    promise_t *p = promise_attach(promise_race(loop, 2, in), "data", trace_free);
 
     watch(p, "race");
     hosted_run();
-    expect("stop:w");
-    work_done(&more, promise_void());
+    trace_is("stop:w");
+    source_resolve(&more, promise_void());
     hosted_run();
-    expect("more ends=void free:data race=1");
+    trace_is("more ends=- free:data race=1");
 }
 END_TEST
 
 /* T5: decided, but waiting, and then cancelled: ECANCELED, and it waits as before. */
 START_TEST(T5_canceled_while_it_waits) {
-    struct work w, more;
-    promise_t *in[2] = {promise_finally(work_start(&w, "w"), start_more, &more), promise_from(loop, promise_int(1))};
+    struct source w, more;
+    promise_t *in[2] = {promise_finally(source_open(loop, &w, "w"), start_more, &more),
+                        promise_from(loop, promise_int(1))};
     promise_t *p = promise_then_catch(promise_race(loop, 2, in), see, see_void, "race");
 
     hosted_run();
     promise_cancel(p);
     hosted_run();
-    expect("stop:w");
-    work_done(&more, promise_void());
+    trace_is("stop:w");
+    source_resolve(&more, promise_void());
     hosted_run();
-    expect("more ends=void race=!canceled");
+    trace_is("more ends=- race=!canceled");
 }
 END_TEST
 
 /* K1 for a timeout that has expired and waits: the user has gone, and an ETIMEDOUT would be a false alarm. */
 START_TEST(K1_timeout_that_waits) {
-    struct work w, more;
-    promise_t *p = promise_finally(work_start(&w, "w"), start_more, &more);
+    struct source w, more;
+    promise_t *p = promise_finally(source_open(loop, &w, "w"), start_more, &more);
 
     p = promise_timeout(p, 10);
     hosted_advance(10);
-    expect("stop:w");
+    trace_is("stop:w");
     promise_cancel(p);
     hosted_run();
-    work_done(&more, promise_void());
+    source_resolve(&more, promise_void());
     hosted_run();
-    expect("more ends=void");
+    trace_is("more ends=-");
 }
 END_TEST
 
 /* T5: a branch whose handler is running and cancels the combinator is waited for. */
 START_TEST(T5_branch_cancels_its_combinator) {
-    struct work w, more, other;
+    struct source w, more, other;
     struct inside i = {.work = &more, .uses = "uses"};
-    promise_t *in[2] = {promise_then(work_start(&w, "w"), cancel_and_go_on, &i), work_start(&other, "other")};
+    promise_t *in[2] = {promise_then(source_open(loop, &w, "w"), cancel_and_go_on, &i),
+                        source_open(loop, &other, "other")};
 
-    i.victim = promise_attach(promise_all(loop, 2, in), "data", see_free);
-    work_done(&w, promise_int(1));
+    i.victim = promise_attach(promise_all(loop, 2, in), "data", trace_free);
+    source_resolve(&w, promise_int(1));
     hosted_run();
-    expect("handler=1 stop:other stop:more uses=void free:data");
+    trace_is("handler=1 stop:other stop:more uses=- free:data");
 }
 END_TEST
 
 /* T5: what others hold is only let go of. */
 START_TEST(T5_held_branches_go_on) {
-    struct work w;
-    promise_t *held = work_start(&w, "w"), *in[2] = {promise_ref(held), promise_from(loop, promise_int(1))};
+    struct source w;
+    promise_t *held = source_open(loop, &w, "w"), *in[2] = {promise_ref(held), promise_from(loop, promise_int(1))};
 
     watch(promise_race(loop, 2, in), "race");
     hosted_run();
-    expect("race=1");
-    work_done(&w, promise_int(2));
+    trace_is("race=1");
+    source_resolve(&w, promise_int(2));
     ck_assert_str_eq(state_of(held), "2");
     promise_unref(held);
 }
@@ -242,14 +245,14 @@ END_TEST
 
 /* O3: attached data is freed once, after the links above and before those below, also where a cancel ends halfway. */
 START_TEST(O3_attached_under_a_shared_parent) {
-    struct work w;
-    promise_t *shared = work_start(&w, "w");
-    promise_t *p = promise_attach(promise_catch(promise_ref(shared), see, "above"), "data", see_free);
+    struct source w;
+    promise_t *shared = source_open(loop, &w, "w");
+    promise_t *p = promise_attach(promise_catch(promise_ref(shared), see, "above"), "data", trace_free);
 
     promise_cancel(promise_catch(p, see, "below"));
     hosted_run();
-    expect("above=!canceled free:data below=!canceled");
-    work_done(&w, promise_void());
+    trace_is("above=!canceled free:data below=!canceled");
+    source_resolve(&w, promise_void());
     promise_unref(shared);
 }
 END_TEST

@@ -15,7 +15,7 @@ START_TEST(finally_passes_the_outcome) {
     watch(promise_finally(promise_from(loop, promise_int(3)), see_throw, "f"), "c");
     watch(promise_finally(promise_from(loop, promise_throw_value(promise_int(4))), see_throw, "f"), "d");
     hosted_run();
-    expect("f=void f=void a=1 b=!2 c=!thrown d=!thrown");
+    trace_is("f=- f=- a=1 b=!2 c=!thrown d=!thrown");
 }
 END_TEST
 
@@ -23,16 +23,16 @@ END_TEST
 START_TEST(finally_waits) {
     for (int input = 0; input < 2; input++)
         for (int inner = 0; inner < 2; inner++) {
-            struct work w;
+            struct source w;
             promise_value_t v = promise_int(1);
             promise_t *p = promise_from(loop, input ? promise_throw_value(v) : v);
 
-            watch(promise_finally(p, give, work_start(&w, "w")), "p");
+            watch(promise_finally(p, give, source_open(loop, &w, "w")), "p");
             hosted_run();
-            expect("");
-            work_done(&w, inner ? promise_throw_value(promise_int(2)) : promise_int(2));
+            trace_is("");
+            source_resolve(&w, inner ? promise_throw_value(promise_int(2)) : promise_int(2));
             hosted_run();
-            expect(inner ? "p=!2" : input ? "p=!1" : "p=1");
+            trace_is(inner ? "p=!2" : input ? "p=!1" : "p=1");
         }
 }
 END_TEST
@@ -41,48 +41,50 @@ END_TEST
 
 /* O3: from the drain, after the links above and before those below, on every path, exactly once; never inside resolve. */
 START_TEST(O3_order) {
-    struct work w;
-    promise_t *p = promise_then(work_start(&w, "w"), see, "above");
+    struct source w;
+    promise_t *p = promise_then(source_open(loop, &w, "w"), see, "above");
 
-    p = promise_attach(p, "data", see_free);
+    p = promise_attach(p, "data", trace_free);
     watch(p, "below");
-    work_done(&w, promise_int(1));
-    expect("");
+    source_resolve(&w, promise_int(1));
+    trace_is("");
     hosted_run();
-    expect("above=1 free:data below=1");
+    trace_is("above=1 free:data below=1");
 }
 END_TEST
 
 START_TEST(O3_every_path) {
-    struct work w[4];
+    struct source w[4];
     promise_t *p;
 
-    watch(promise_attach(promise_then(work_start(&w[0], "0"), see_throw, "fn"), "0", see_free), "handled");
-    p = promise_attach(promise_then(work_start(&w[1], "1"), see, "never"), "1", see_free);
+    watch(promise_attach(promise_then(source_open(loop, &w[0], "0"), see_throw, "fn"), "0", trace_free), "handled");
+    p = promise_attach(promise_then(source_open(loop, &w[1], "1"), see, "never"), "1", trace_free);
     promise_unref(promise_catch(p, see_void, "skipped"));
-    promise_unref(promise_attach(work_start(&w[2], "2"), "2", see_free));
-    promise_cancel(promise_attach(work_start(&w[3], "3"), "3", see_free));
-    promise_unref(promise_attach(promise_from(loop, promise_int(1)), "4", see_free));
-    promise_unref(promise_attach(promise_attach(promise_from(loop, promise_int(1)), "5", see_free), "6", see_free));
-    work_done(&w[0], promise_int(1));
-    work_done(&w[1], promise_throw_value(promise_int(1)));
+    promise_unref(promise_attach(source_open(loop, &w[2], "2"), "2", trace_free));
+    promise_cancel(promise_attach(source_open(loop, &w[3], "3"), "3", trace_free));
+    promise_unref(promise_attach(promise_from(loop, promise_int(1)), "4", trace_free));
+    promise_unref(promise_attach(promise_attach(promise_from(loop, promise_int(1)), "5", trace_free), "6", trace_free));
+    source_resolve(&w[0], promise_int(1));
+    source_resolve(&w[1], promise_throw_value(promise_int(1)));
     hosted_run();
-    expect("stop:3 free:3 free:4 free:5 fn=1 free:6 free:0 free:1 handled=!thrown skipped=!1");
+    trace_is("stop:3 free:3 free:4 free:5 fn=1 free:6 free:0 free:1 handled=!thrown skipped=!1");
     hosted_free();
-    expect("stop:2 free:2");
+    trace_is("stop:2 free:2");
 }
 END_TEST
 
 /* O3: with everything that it adopted. */
 START_TEST(O3_waits_for_what_is_adopted) {
-    struct work w;
+    struct source w;
 
-    watch(promise_attach(promise_then(promise_from(loop, promise_void()), give, work_start(&w, "w")), "data", see_free), "p");
+    watch(promise_attach(promise_then(promise_from(loop, promise_void()), give, source_open(loop, &w, "w")), "data",
+                         trace_free),
+          "p");
     hosted_run();
-    expect("");
-    work_done(&w, promise_int(1));
+    trace_is("");
+    source_resolve(&w, promise_int(1));
     hosted_run();
-    expect("free:data p=1");
+    trace_is("free:data p=1");
 }
 END_TEST
 

@@ -1,24 +1,15 @@
 /* What becomes of a combinator's branches: nothing outlives it (T5), nothing stays on the losers (T3). */
 #include "../src/core.h"
-#include "support.h"
 #include "trace.h"
 
 #include <string.h>
 
-static struct fakehost host;
-static promise_loop_t *loop;
 static struct source a, b, c;
 static promise_t *shared; /* for handlers that cancel it */
-
-static void setup(void) { loop = fakehost_open(&host); }
-static void teardown(void) { fakehost_close(&host); }
 
 /* A source whose promise takes ten milliseconds to clean up after itself. */
 static promise_t *slow(struct source *s, const char *name) {
     return promise_finally(source_open(loop, s, name), trace_slowly, (void *)name);
-}
-static promise_t *traced(promise_t *p, const char *name) {
-    return promise_then_catch(p, trace_outcome, trace_outcome, (void *)name);
 }
 
 /* ---- T5: known, then cancelled, then waited for, then settled ---- */
@@ -125,7 +116,7 @@ START_TEST(T5_branches_that_others_hold_are_let_go_of_and_not_waited_for) {
     ck_assert_int_eq(promise_get_state(held), PROMISE_PENDING);
     ck_assert_ptr_null(held->children);
     source_resolve(&a, promise_int(7));
-    expect(&host, held, "7");
+    expect(held, "7");
     trace_is("");
 }
 END_TEST

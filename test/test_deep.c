@@ -57,10 +57,10 @@ static promise_t *links(promise_t *p, size_t n, bool mixed) {
 
 static void settle_chain(void) {
     size_t n = test_scaled(10 * MILLION);
-    struct work w;
-    promise_t *p = links(work_start(&w, "w"), n, false);
+    struct source w;
+    promise_t *p = links(source_open(loop, &w, "w"), n, false);
 
-    work_done(&w, promise_int(1));
+    source_resolve(&w, promise_int(1));
     hosted_run();
     ck_assert_uint_eq(ran, n);
     ck_assert_str_eq(state_of(p), "1");
@@ -68,45 +68,45 @@ static void settle_chain(void) {
 }
 static void settle_mixed_chain(void) {
     size_t n = test_scaled(4 * MILLION);
-    struct work w;
-    promise_t *p = links(work_start(&w, "w"), n, true);
+    struct source w;
+    promise_t *p = links(source_open(loop, &w, "w"), n, true);
 
-    work_done(&w, promise_throw_value(promise_string("x")));
+    source_resolve(&w, promise_throw_value(promise_string("x")));
     hosted_run();
     ck_assert_uint_eq(ran, n);
     promise_unref(p);
-    expect("unhandled=!x");
+    trace_is("unhandled=!x");
 }
 static void drop_chain(void) {
-    struct work w;
+    struct source w;
 
-    promise_unref(links(work_start(&w, "w"), test_scaled(10 * MILLION), false));
-    work_done(&w, promise_throw_value(promise_int(1)));
+    promise_unref(links(source_open(loop, &w, "w"), test_scaled(10 * MILLION), false));
+    source_resolve(&w, promise_throw_value(promise_int(1)));
     hosted_run();
-    expect("unhandled=!1");
+    trace_is("unhandled=!1");
 }
 static void cancel_chain(void) {
     size_t n = test_scaled(4 * MILLION);
-    struct work w;
+    struct source w;
 
-    promise_cancel(links(work_start(&w, "w"), n, true));
-    expect("stop:w");
+    promise_cancel(links(source_open(loop, &w, "w"), n, true));
+    trace_is("stop:w");
     hosted_run();
     ck_assert_uint_eq(ran, n);
 }
 static void free_chain(void) {
     size_t n = test_scaled(4 * MILLION);
-    struct work w;
+    struct source w;
 
-    promise_unref(links(work_start(&w, "w"), n, true));
+    promise_unref(links(source_open(loop, &w, "w"), n, true));
     hosted_free();
-    expect("stop:w");
+    trace_is("stop:w");
     ck_assert_uint_eq(ran, n);
 }
 /* Promises that were resolved with each other: the first with the second, and so on. */
 static void adopted_chain(void) {
-    struct work w;
-    promise_t *p = work_start(&w, "w"), *outer;
+    struct source w;
+    promise_t *p = source_open(loop, &w, "w"), *outer;
     promise_resolver_t *r;
 
     for (size_t n = test_scaled(4 * MILLION); n--; p = outer) {
@@ -115,21 +115,21 @@ static void adopted_chain(void) {
     }
     hosted_run();
     if (ran) promise_cancel(p);
-    else work_done(&w, promise_int(1));
+    else source_resolve(&w, promise_int(1));
     hosted_run();
-    expect(ran ? "stop:w" : "");
+    trace_is(ran ? "stop:w" : "");
     if (!ran) promise_unref(p);
     ran = 0;
 }
 /* Combinators in combinators. */
 static void nested_combinators(void) {
-    struct work w;
-    promise_t *p = work_start(&w, "w");
+    struct source w;
+    promise_t *p = source_open(loop, &w, "w");
 
     for (size_t n = test_scaled(MILLION); n--;) p = n % 2 ? promise_all(loop, 1, &p) : promise_race(loop, 1, &p);
     promise_cancel(p);
     hosted_run();
-    expect("stop:w");
+    trace_is("stop:w");
 }
 
 START_TEST(T2_settle) { in_small_stack(settle_chain); }
@@ -199,13 +199,13 @@ static void turns_with_finally(void) {
     size_t before = test_alloc_live();
     promise_t *p = promise_finally(promise_then(promise_from(loop, promise_int(7)), next_turn, NULL), see, "finally");
 
-    p = promise_attach(promise_catch(p, see, "never"), "data", see_free);
+    p = promise_attach(promise_catch(p, see, "never"), "data", trace_free);
     start_turns();
     run_turns();
     ck_assert_uint_le(most_live, before + SOME_BLOCKS);
     ck_assert_str_eq(state_of(p), "7");
     promise_unref(p);
-    expect("finally=void free:data");
+    trace_is("finally=- free:data");
 }
 /* A loop in the finally of a chain, and one whose promise nobody holds. */
 static promise_value_t begin_turns(promise_value_t v, void *arg) {
@@ -234,7 +234,7 @@ static void turns_canceled(void) {
     }
     promise_cancel(p);
     hosted_run();
-    expect("finally=void");
+    trace_is("finally=-");
     promise_abandon(pending);
     pending = NULL;
 }
@@ -264,14 +264,14 @@ static promise_t *race_against(promise_t *p, promise_t *long_lived, int kind) {
 static void races(void) {
     size_t before, n = test_scaled(MILLION);
     enum { AT_ONCE = 1000 };
-    static struct work w[AT_ONCE];
-    struct work long_work;
-    promise_t *long_lived = work_start(&long_work, "long");
+    static struct source w[AT_ONCE];
+    struct source long_work;
+    promise_t *long_lived = source_open(loop, &long_work, "long");
 
     before = test_alloc_live();
     for (size_t i = 0; i < n; i += AT_ONCE) {
-        for (int k = 0; k < AT_ONCE; k++) promise_unref(race_against(work_start(&w[k], "w"), long_lived, k % 3));
-        for (int k = 0; k < AT_ONCE; k++) work_done(&w[i / AT_ONCE % 2 ? k : AT_ONCE - 1 - k], promise_int(1));
+        for (int k = 0; k < AT_ONCE; k++) promise_unref(race_against(source_open(loop, &w[k], "w"), long_lived, k % 3));
+        for (int k = 0; k < AT_ONCE; k++) source_resolve(&w[i / AT_ONCE % 2 ? k : AT_ONCE - 1 - k], promise_int(1));
         hosted_run();
         ck_assert_uint_le(test_alloc_live(), before + SOME_BLOCKS);
         ck_assert_str_eq(state_of(long_lived), "pending");
@@ -282,9 +282,9 @@ static void races(void) {
     }
     ck_assert_uint_le(test_alloc_live(), before + SOME_BLOCKS);
     watch(long_lived, "long");
-    work_done(&long_work, promise_int(2));
+    source_resolve(&long_work, promise_int(2));
     hosted_run();
-    expect("long=2");
+    trace_is("long=2");
 }
 START_TEST(T3_races) { in_small_stack(races); }
 END_TEST

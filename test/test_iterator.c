@@ -1,20 +1,10 @@
 /* Iterators one by one: items, strings, list_items, pull, next. */
-#include "support.h"
 #include "trace.h"
 
-static struct fakehost host;
-static promise_loop_t *loop;
 static struct source a, b;
 static promise_iterator_t *it;
 
-static void setup(void) { loop = fakehost_open(&host); }
-static void teardown(void) { fakehost_close(&host); }
-
-static promise_t *traced(promise_t *p, const char *name) {
-    return promise_then_catch(p, trace_outcome, trace_outcome, (void *)name);
-}
 static void ask(const char *name) { promise_unref(traced(promise_next(it), name)); }
-static void drain(void) { fakehost_drain(&host); }
 
 /* ---- over what is there ---- */
 
@@ -22,10 +12,10 @@ START_TEST(items_come_in_order_and_then_the_end) { /* N2 */
     const promise_value_t three[] = {promise_int(1), promise_string("two"), promise_void()};
 
     it = promise_items(loop, 3, three);
-    expect(&host, promise_next(it), "1");
-    expect(&host, promise_next(it), "two");
-    expect(&host, promise_next(it), "-");
-    for (int i = 0; i < 3; i++) expect(&host, promise_next(it), "end");
+    expect(promise_next(it), "1");
+    expect(promise_next(it), "two");
+    expect(promise_next(it), "-");
+    for (int i = 0; i < 3; i++) expect(promise_next(it), "end");
     promise_iterator_close(it);
 }
 END_TEST
@@ -38,8 +28,8 @@ START_TEST(items_are_arguments) { /* V2: fresh taken over, kept referenced */
     two[1] = promise_string("fresh");
     it = promise_items(loop, 2, two);
     promise_value_clear(&kept);
-    expect(&host, promise_next(it), "kept");
-    expect(&host, promise_next(it), "fresh");
+    expect(promise_next(it), "kept");
+    expect(promise_next(it), "fresh");
     promise_iterator_close(it);
 }
 END_TEST
@@ -48,13 +38,13 @@ START_TEST(none_and_wrong_ones) { /* O2: an iterator that rejects, then ends */
     char hello[] = "hello", *const strings[] = {hello, NULL};
 
     it = promise_items(loop, 0, NULL);
-    expect(&host, promise_next(it), "end");
+    expect(promise_next(it), "end");
     promise_iterator_close(it);
     promise_iterator_t *const wrong[] = {promise_items(loop, 1, NULL), promise_strings(loop, 1, NULL),
                                          promise_strings(loop, 2, strings), promise_list_items(loop, promise_string("no list"))};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        expect(&host, promise_next(wrong[i]), "!errno22");
-        expect(&host, promise_next(wrong[i]), "end");
+        expect(promise_next(wrong[i]), "!errno22");
+        expect(promise_next(wrong[i]), "end");
         promise_iterator_close(wrong[i]);
     }
     promise_iterator_close(NULL);
@@ -66,9 +56,9 @@ START_TEST(strings_are_copied) {
 
     it = promise_strings(loop, 2, strings);
     first[0] = second[0] = '?';
-    expect(&host, promise_next(it), "first");
-    expect(&host, promise_next(it), "second");
-    expect(&host, promise_next(it), "end");
+    expect(promise_next(it), "first");
+    expect(promise_next(it), "second");
+    expect(promise_next(it), "end");
     promise_iterator_close(it);
 }
 END_TEST
@@ -78,12 +68,12 @@ START_TEST(what_is_pushed_meanwhile_comes_too) {
 
     promise_value_set(&list, promise_list(1, (promise_value_t[]){promise_int(1)}));
     it = promise_list_items(loop, list);
-    expect(&host, promise_next(it), "1");
+    expect(promise_next(it), "1");
     ck_assert_int_eq(promise_list_push(list, promise_int(2)), 0);
-    expect(&host, promise_next(it), "2");
-    expect(&host, promise_next(it), "end");
+    expect(promise_next(it), "2");
+    expect(promise_next(it), "end");
     ck_assert_int_eq(promise_list_push(list, promise_int(3)), 0);
-    expect(&host, promise_next(it), "end"); /* it was over */
+    expect(promise_next(it), "end"); /* it was over */
     promise_iterator_close(it);
     promise_value_clear(&list);
 }
@@ -91,17 +81,17 @@ END_TEST
 
 START_TEST(a_rejected_list_rejects) {
     it = promise_list_items(loop, throw_text("no list came"));
-    expect(&host, promise_next(it), "!no list came");
-    expect(&host, promise_next(it), "end");
+    expect(promise_next(it), "!no list came");
+    expect(promise_next(it), "end");
     promise_iterator_close(it);
 }
 END_TEST
 
 static void ends_after(promise_value_t last, const char *text) {
     it = promise_items(loop, 3, (promise_value_t[]){promise_int(1), last, promise_int(3)});
-    expect(&host, promise_next(it), "1");
-    expect(&host, promise_next(it), text);
-    expect(&host, promise_next(it), "end");
+    expect(promise_next(it), "1");
+    expect(promise_next(it), text);
+    expect(promise_next(it), "end");
     promise_iterator_close(it);
 }
 
@@ -116,10 +106,10 @@ END_TEST
 START_TEST(promises_in_a_list_are_waited_for_in_order) {
     it = promise_items(loop, 2, (promise_value_t[]){promise_adopt(source_open(loop, &a, "a")), promise_int(2)});
     ask("x"), ask("y"), ask("z");
-    drain();
+    fakehost_drain(&host);
     trace_is("");
     source_resolve(&a, promise_int(1));
-    drain();
+    fakehost_drain(&host);
     trace_is("x=1 y=2 z=end");
     promise_iterator_close(it);
 }
@@ -130,14 +120,14 @@ START_TEST(K6_cancelling_does_not_lose_an_item_of_a_list) {
 
     it = promise_items(loop, 2, (promise_value_t[]){promise_adopt(source_open(loop, &a, "a")), promise_int(2)});
     p = promise_next(it);
-    drain();
+    fakehost_drain(&host);
     promise_cancel(p);
-    drain();
+    fakehost_drain(&host);
     source_resolve(&a, promise_int(1));
-    expect(&host, promise_next(it), "1");
+    expect(promise_next(it), "1");
     p = promise_next(it);
     promise_iterator_close(it);
-    expect(&host, p, "2");
+    expect(p, "2");
 }
 END_TEST
 
@@ -158,12 +148,12 @@ START_TEST(pull_calls_from_the_drain_until_the_end) { /* 2.2.4 */
     it = promise_pull(loop, count, &n);
     p = promise_next(it);
     ck_assert_int_eq(n, 0);
-    expect(&host, p, "1");
+    expect(p, "1");
     ask("x"), ask("y"), ask("z"), ask("end");
-    drain();
+    fakehost_drain(&host);
     trace_is("x=2 y=3 z=end end=end");
     ck_assert_int_eq(n, 4); /* not called after the end */
-    expect(&host, promise_next(it), "end");
+    expect(promise_next(it), "end");
     ck_assert_int_eq(n, 4);
     promise_iterator_close(it);
 }
@@ -186,13 +176,13 @@ static void open_pull(void) {
 START_TEST(one_call_at_a_time_and_items_in_order) {
     open_pull();
     ask("x"), ask("y"), ask("z");
-    drain();
+    fakehost_drain(&host);
     trace_is("call1");
     source_resolve(&a, promise_int(1));
-    drain();
+    fakehost_drain(&host);
     trace_is("call2 x=1"); /* the next one is under way when the item is handled */
     source_resolve(&b, promise_int(2));
-    drain();
+    fakehost_drain(&host);
     trace_is("call3 y=2 z=end");
     promise_iterator_close(it);
     trace_is("free:it");
@@ -202,9 +192,9 @@ END_TEST
 START_TEST(a_rejection_is_the_last) {
     open_pull();
     ask("x"), ask("y");
-    drain();
+    fakehost_drain(&host);
     source_reject(&a, "r");
-    drain();
+    fakehost_drain(&host);
     trace_is("call1 x=!r y=end");
     promise_iterator_close(it);
 }
@@ -213,9 +203,9 @@ END_TEST
 START_TEST(a_rejection_by_somebody_elses_cancel_is_one_too) {
     open_pull();
     ask("x"), ask("y");
-    drain();
+    fakehost_drain(&host);
     promise_resolve(a.resolver, promise_adopt(promise_from(loop, promise_throw(&promise_errors, PROMISE_ECANCELED, NULL))));
-    drain();
+    fakehost_drain(&host);
     trace_is("call1 x=!canceled y=end");
     promise_iterator_close(it);
 }
@@ -227,12 +217,12 @@ START_TEST(K6_a_cancelled_call_is_asked_for_again) {
     open_pull();
     p = promise_next(it);
     ask("y");
-    drain();
+    fakehost_drain(&host);
     promise_cancel(p);
     trace_is("call1 stop:a");
-    drain();
+    fakehost_drain(&host);
     source_resolve(&b, promise_int(2));
-    drain();
+    fakehost_drain(&host);
     trace_is("call2 y=2");
     promise_iterator_close(it);
 }
@@ -246,12 +236,12 @@ START_TEST(K6_one_that_waits_is_cancelled_alone) {
     second = promise_next(it);
     third = promise_next(it);
     ask("end");
-    drain();
+    fakehost_drain(&host);
     promise_cancel(second);
     source_resolve(&a, promise_int(1));
-    drain();
+    fakehost_drain(&host);
     source_resolve(&b, promise_int(2));
-    expect(&host, third, "2");
+    expect(third, "2");
     trace_is("call1 call2 x=1 call3 end=end");
     promise_iterator_close(it);
 }
@@ -263,10 +253,10 @@ START_TEST(a_promise_that_others_hold_is_only_let_go_of) { /* K1 */
     open_pull();
     p = promise_next(it);
     promise_unref(traced(promise_ref(p), "x"));
-    drain();
+    fakehost_drain(&host);
     promise_unref(p);
     source_resolve(&a, promise_int(1));
-    drain();
+    fakehost_drain(&host);
     trace_is("call1 x=1");
     promise_iterator_close(it);
 }

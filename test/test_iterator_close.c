@@ -1,20 +1,10 @@
 /* Letting go of iterators: close with calls under way, by their own functions, and after the loop. */
-#include "support.h"
 #include "trace.h"
 
-static struct fakehost host;
-static promise_loop_t *loop;
 static struct source a, b;
 static promise_iterator_t *it; /* for handlers that close it */
 
-static void setup(void) { loop = fakehost_open(&host); }
-static void teardown(void) { fakehost_close(&host); }
-
-static promise_t *traced(promise_t *p, const char *name) {
-    return promise_then_catch(p, trace_outcome, trace_outcome, (void *)name);
-}
 static void ask(const char *name) { promise_unref(traced(promise_next(it), name)); }
-static void drain(void) { fakehost_drain(&host); }
 
 /* What give_next gives, one after the other: promises of the sources a and b, then the end. */
 static int calls;
@@ -40,11 +30,11 @@ static promise_value_t count(promise_value_t v, void *arg) {
 START_TEST(close_cancels_what_was_asked_for) {
     open_pull();
     ask("x"), ask("y"), ask("z");
-    drain();
+    fakehost_drain(&host);
     trace_is("call1");
     promise_iterator_close(it);
     trace_is("stop:a");
-    drain();
+    fakehost_drain(&host);
     trace_is("y=!canceled z=!canceled free:it x=!canceled");
 }
 END_TEST
@@ -53,7 +43,7 @@ START_TEST(close_before_the_first_call) {
     open_pull();
     ask("x");
     promise_iterator_close(it);
-    drain();
+    fakehost_drain(&host);
     trace_is("free:it x=!canceled"); /* fn was not called */
 }
 END_TEST
@@ -67,7 +57,7 @@ START_TEST(T5_attached_objects_live_until_the_call_is_over) {
     it = promise_iterator_attach(promise_pull(loop, give_slowly, NULL), "one", trace_free);
     it = promise_iterator_attach(it, "two", trace_free);
     ask("x");
-    drain();
+    fakehost_drain(&host);
     promise_iterator_close(it);
     while (fakehost_next_timer(&host)) {}
     trace_is("stop:a a+ a- free:two free:one x=!canceled");
@@ -82,7 +72,7 @@ static promise_value_t close_it(promise_value_t v, void *arg) {
 START_TEST(T4_closed_by_its_own_function) {
     it = promise_iterator_attach(promise_pull(loop, close_it, NULL), "it", trace_free);
     ask("x"), ask("y");
-    drain();
+    fakehost_drain(&host);
     trace_is("y=!canceled free:it x=!canceled");
     it = promise_iterator_attach(promise_pull(loop, close_it, "slow"), "it", trace_free);
     ask("x");
@@ -97,7 +87,7 @@ START_TEST(T4_closed_by_the_handler_of_an_item) {
     it = promise_iterator_attach(promise_pull(loop, count, &n), "it", trace_free);
     promise_unref(traced(promise_then(promise_next(it), close_it, NULL), "x"));
     ask("y");
-    drain();
+    fakehost_drain(&host);
     trace_is("x=1 free:it y=!canceled");
 }
 END_TEST
@@ -114,7 +104,7 @@ START_TEST(K2_closed_by_a_stop_while_its_waiters_are_being_cancelled) { /* in th
     promise_on_cancel(resolver, close_by_stop, &resolver);
     open_pull();
     ask("x"), ask("y"), ask("z");
-    drain();
+    fakehost_drain(&host);
     promise_loop_free(loop);
     ck_assert_ptr_nonnull(trace_take());
 }
@@ -127,7 +117,7 @@ START_TEST(J5_an_iterator_outlives_its_loop) {
 
     open_pull();
     ask("x"), ask("y");
-    drain();
+    fakehost_drain(&host);
     promise_loop_free(loop);
     trace_is("call1 stop:a y=!canceled x=!canceled");
     p = promise_next(it);
@@ -145,7 +135,7 @@ static void pull_nothing(void *arg) { it = promise_pull(loop, NULL, arg); }
 static void close_twice(void *arg) {
     open_pull();
     ask(arg);
-    drain();
+    fakehost_drain(&host);
     promise_iterator_close(it);
     promise_iterator_close(it);
 }

@@ -89,13 +89,13 @@ END_TEST
 /* O2: the loop itself is the one thing that is NULL when memory is out. */
 static void no_wake(void *data, bool again) { (void)data, (void)again; }
 START_TEST(O2_no_loop) {
-    static const struct promise_host host = {.size = sizeof host, .wake = no_wake};
+    static const struct promise_host quiet = {.size = sizeof quiet, .wake = no_wake};
     size_t live = test_alloc_live(), n = 0;
     promise_loop_t *made;
 
     do {
         test_alloc_fail_at(++n);
-        made = promise_loop_new_hosted(&host, NULL);
+        made = promise_loop_new_hosted(&quiet, NULL);
         ck_assert_int_eq(made == NULL, test_alloc_failed());
         test_alloc_fail_at(0);
         ck_assert(made || test_alloc_live() == live);

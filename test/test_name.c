@@ -4,15 +4,15 @@
 #include <stdio.h>
 #include <string.h>
 
-static promise_t *new_named(struct work *w, const char *name) {
-    promise_t *p = work_start(w, name);
+static promise_t *new_named(struct source *w, const char *name) {
+    promise_t *p = source_open(loop, w, name);
 
     ck_assert_int_eq(promise_set_name(p, name), 0);
     return p;
 }
 
 START_TEST(set_and_get) {
-    struct work w;
+    struct source w;
     char name[] = "copied";
     promise_t *p = new_named(&w, name);
 
@@ -25,21 +25,21 @@ START_TEST(set_and_get) {
     ck_assert_int_eq(promise_set_name(p, NULL), 0);
     ck_assert_int_eq(promise_set_name(p, NULL), 0);
     ck_assert_ptr_null(promise_get_name(p));
-    work_done(&w, promise_void());
+    source_resolve(&w, promise_void());
     promise_unref(p);
 }
 END_TEST
 
 /* Its own name, or a part of it. */
 START_TEST(set_to_itself) {
-    struct work w;
+    struct source w;
     promise_t *p = new_named(&w, "a name of some length");
 
     ck_assert_int_eq(promise_set_name(p, promise_get_name(p)), 0);
     ck_assert_str_eq(promise_get_name(p), "a name of some length");
     ck_assert_int_eq(promise_set_name(p, promise_get_name(p) + 2), 0);
     ck_assert_str_eq(promise_get_name(p), "name of some length");
-    work_done(&w, promise_void());
+    source_resolve(&w, promise_void());
     promise_unref(p);
 }
 END_TEST
@@ -47,7 +47,7 @@ END_TEST
 /* Many, so that the table grows; each goes with its promise. */
 START_TEST(many) {
     enum { N = 1000 };
-    static struct work w[N];
+    static struct source w[N];
     static promise_t *p[N];
     char name[20];
 
@@ -56,7 +56,7 @@ START_TEST(many) {
         p[i] = new_named(&w[i], name);
     }
     for (int i = 0; i < N; i += 2) {
-        work_done(&w[i], promise_void());
+        source_resolve(&w[i], promise_void());
         promise_unref(p[i]);
     }
     for (int i = 1; i < N; i += 2) {
@@ -64,7 +64,7 @@ START_TEST(many) {
         ck_assert_str_eq(promise_get_name(p[i]), name);
     }
     for (int i = 1; i < N; i += 2) {
-        work_done(&w[i], promise_void());
+        source_resolve(&w[i], promise_void());
         promise_unref(p[i]);
     }
 }
@@ -88,10 +88,10 @@ static promise_value_t rename_it(promise_value_t v, void *p) {
     return v;
 }
 START_TEST(each_way_to_go) {
-    struct work w[4];
+    struct source w[4];
     promise_t *p;
 
-    p = promise_then(promise_from(loop, promise_void()), give, work_start(&w[0], "0"));
+    p = promise_then(promise_from(loop, promise_void()), give, source_open(loop, &w[0], "0"));
     ck_assert_int_eq(promise_set_name(p, "shortened"), 0);
     watch(p, "0");
     promise_cancel(new_named(&w[1], "1"));
@@ -101,22 +101,22 @@ START_TEST(each_way_to_go) {
     promise_unref(new_named(&w[3], "3"));
     p = promise_then(promise_from(loop, promise_void()), rename_it, &p);
     hosted_run();
-    work_done(&w[0], promise_int(0));
-    work_done(&w[2], promise_int(2));
+    source_resolve(&w[0], promise_int(0));
+    source_resolve(&w[2], promise_int(2));
     hosted_run();
-    expect("stop:1 0=0 2=2 tail=2");
+    trace_is("stop:1 0=0 2=2 tail=2");
     hosted_free();
-    expect("stop:3");
+    trace_is("stop:3");
 }
 END_TEST
 
 /* A promise that outlives its loop keeps its name. */
 START_TEST(outlives_the_loop) {
-    struct work w;
+    struct source w;
     promise_t *p = new_named(&w, "kept");
 
     hosted_free();
-    expect("stop:kept");
+    trace_is("stop:kept");
     ck_assert_str_eq(promise_get_name(p), "kept");
     ck_assert_int_eq(promise_set_name(p, "later"), 0);
     ck_assert_str_eq(promise_get_name(p), "later");
@@ -126,8 +126,8 @@ END_TEST
 
 /* Out of memory at each allocation: -1, and the name of before stays. */
 START_TEST(out_of_memory) {
-    struct work w;
-    promise_t *p = work_start(&w, "w");
+    struct source w;
+    promise_t *p = source_open(loop, &w, "w");
     size_t n = 0;
     int status;
 
@@ -140,7 +140,7 @@ START_TEST(out_of_memory) {
     ck_assert_int_eq(promise_set_name(p, "second"), -1);
     test_alloc_fail_at(0);
     ck_assert_str_eq(promise_get_name(p), "first");
-    work_done(&w, promise_void());
+    source_resolve(&w, promise_void());
     promise_unref(p);
 }
 END_TEST

@@ -1,16 +1,8 @@
 /* promise_repeat: an endless loop in constant memory, and its ends. */
-#include "support.h"
 #include "trace.h"
 
-static struct fakehost host;
-static promise_loop_t *loop;
 static struct source a;
 static promise_t *repeated; /* for handlers that cancel it */
-
-static void setup(void) { loop = fakehost_open(&host); }
-static void teardown(void) { fakehost_close(&host); }
-
-static promise_t *traced(promise_t *p) { return promise_then_catch(p, trace_outcome, trace_outcome, "p"); }
 
 static promise_value_t up_to_three(promise_value_t v, void *arg) {
     int64_t n = promise_is_void(v) ? 0 : promise_as_int(v);
@@ -23,10 +15,10 @@ static promise_value_t up_to_three(promise_value_t v, void *arg) {
 START_TEST(each_turn_gets_what_the_one_before_gave) {
     promise_value_t last = promise_end();
 
-    expect(&host, promise_repeat(loop, up_to_three, &last), "3"); /* the value before the end (N2) */
+    expect(promise_repeat(loop, up_to_three, &last), "3"); /* the value before the end (N2) */
     trace_is("- 1 2 3");
     last = throw_text("r");
-    expect(&host, promise_repeat(loop, up_to_three, &last), "!r");
+    expect(promise_repeat(loop, up_to_three, &last), "!r");
     trace_is("- 1 2 3");
 }
 END_TEST
@@ -46,11 +38,11 @@ static promise_value_t up_to_three_by_promises(promise_value_t v, void *arg) {
 START_TEST(a_turn_waits_for_the_promise_of_the_one_before) {
     promise_value_t last = promise_end();
 
-    expect(&host, promise_repeat(loop, up_to_three_by_promises, &last), "3");
+    expect(promise_repeat(loop, up_to_three_by_promises, &last), "3");
     trace_is("- 1 2 3");
     ck_assert_uint_eq(host.now, 4);
     last = throw_text("r");
-    expect(&host, promise_repeat(loop, up_to_three_by_promises, &last), "!r");
+    expect(promise_repeat(loop, up_to_three_by_promises, &last), "!r");
 }
 END_TEST
 
@@ -60,8 +52,8 @@ static promise_value_t end_at_once(promise_value_t v, void *arg) {
 }
 
 START_TEST(an_end_at_the_beginning_gives_void) {
-    expect(&host, promise_repeat(loop, end_at_once, NULL), "-");
-    expect(&host, promise_repeat(loop, end_at_once, "promise"), "-");
+    expect(promise_repeat(loop, end_at_once, NULL), "-");
+    expect(promise_repeat(loop, end_at_once, "promise"), "-");
 }
 END_TEST
 
@@ -75,7 +67,7 @@ static promise_value_t give_texts(promise_value_t v, void *arg) {
 START_TEST(values_are_kept_as_long_as_they_are_needed) { /* V2: lent, then given back */
     int n = 0;
 
-    expect(&host, promise_repeat(loop, give_texts, &n), "12");
+    expect(promise_repeat(loop, give_texts, &n), "12");
 }
 END_TEST
 
@@ -98,10 +90,10 @@ START_TEST(T2_R1_a_million_turns_in_constant_memory) {
     int sleeps[] = {0, 1};
 
     turns = test_scaled(1000000) + 1000, live = 0;
-    expect(&host, promise_repeat(loop, count_down, NULL), "1");
+    expect(promise_repeat(loop, count_down, NULL), "1");
     for (int i = 0; i < 2; i++) { /* with a finally outside, too */
         turns = test_scaled(300000) + 1000, live = 0;
-        expect(&host, promise_finally(promise_repeat(loop, count_down, &sleeps[i]), trace_word, "finally"), i ? "-" : "1");
+        expect(promise_finally(promise_repeat(loop, count_down, &sleeps[i]), trace_word, "finally"), i ? "-" : "1");
         trace_is("finally");
     }
 }
@@ -155,7 +147,7 @@ static promise_value_t wait_slowly(promise_value_t v, void *arg) {
 }
 
 START_TEST(K1_a_cancel_reaches_what_the_turn_waits_for) {
-    promise_t *p = traced(promise_repeat(loop, wait_slowly, "x"));
+    promise_t *p = traced(promise_repeat(loop, wait_slowly, "x"), "p");
 
     fakehost_drain(&host);
     source_resolve(&a, promise_int(1));
@@ -168,7 +160,7 @@ START_TEST(K1_a_cancel_reaches_what_the_turn_waits_for) {
 END_TEST
 
 START_TEST(a_cancel_before_the_first_turn) {
-    promise_cancel(traced(promise_repeat(loop, wait_slowly, "x")));
+    promise_cancel(traced(promise_repeat(loop, wait_slowly, "x"), "p"));
     fakehost_drain(&host);
     trace_is("p=!canceled");
 }
@@ -186,7 +178,7 @@ static promise_value_t cancel_in_turn(promise_value_t v, void *arg) {
 START_TEST(K3_a_turn_cancels_the_loop_itself) {
     for (int later_too = 0; later_too < 2; later_too++) {
         int n[] = {0, later_too};
-        promise_t *p = traced(promise_repeat(loop, cancel_in_turn, n));
+        promise_t *p = traced(promise_repeat(loop, cancel_in_turn, n), "p");
         repeated = promise_ref(p);
         promise_unref(p);
         while (fakehost_next_timer(&host)) {}
@@ -214,10 +206,10 @@ static promise_value_t give_itself(promise_value_t v, void *arg) {
 START_TEST(a_turn_that_waits_for_its_own_loop_is_refused) { /* 2.3.1 */
     const struct promise_retry_policy policy = {.count = 2};
 
-    repeated = traced(promise_repeat(loop, give_itself, NULL));
+    repeated = traced(promise_repeat(loop, give_itself, NULL), "p");
     fakehost_drain(&host);
     promise_unref(repeated);
-    repeated = traced(promise_retry(loop, &policy, give_itself, NULL));
+    repeated = traced(promise_retry(loop, &policy, give_itself, NULL), "p");
     while (fakehost_next_timer(&host)) {}
     promise_unref(repeated);
     trace_is("p=!cycle p=!cycle");
@@ -227,13 +219,13 @@ END_TEST
 /* ---- the end of the loop ---- */
 
 START_TEST(J5_the_teardown_ends_an_endless_one) { /* pending, and ready to run */
-    promise_unref(traced(promise_repeat(loop, wait_slowly, "x")));
+    promise_unref(traced(promise_repeat(loop, wait_slowly, "x"), "p"));
     fakehost_drain(&host);
     promise_loop_free(loop);
     trace_is("stop:a x+ p=!canceled");
     setup();
     turns = SIZE_MAX;
-    promise_unref(traced(promise_repeat(loop, count_down, NULL)));
+    promise_unref(traced(promise_repeat(loop, count_down, NULL), "p"));
     promise_loop_free(loop);
     trace_is("p=!canceled");
 }
@@ -245,7 +237,7 @@ static promise_value_t give_settled(promise_value_t v, void *arg) {
 }
 
 START_TEST(J5_what_the_teardown_ends_is_not_fulfilled) {
-    promise_unref(traced(promise_repeat(loop, give_settled, NULL)));
+    promise_unref(traced(promise_repeat(loop, give_settled, NULL), "p"));
     promise_loop_free(loop);
     trace_is("p=!canceled");
 }

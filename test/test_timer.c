@@ -1,21 +1,13 @@
 /* sleep and timeout, by a clock that moves when it is told to; a few on a real loop. Ticks are in test_ticks.c. */
-#include "support.h"
 #include "trace.h"
 
 #include <string.h>
 #include <time.h>
 
-static struct fakehost host;
-static promise_loop_t *loop;
 static struct source a;
 
-static void setup(void) { loop = fakehost_open(&host); }
-static void teardown(void) { fakehost_close(&host); }
 static void at(uint64_t ms) { fakehost_advance(&host, ms - host.now); }
 
-static promise_t *traced(promise_t *p, const char *name) {
-    return promise_then_catch(p, trace_outcome, trace_outcome, (void *)name);
-}
 static promise_t *slow(void) { return promise_finally(source_open(loop, &a, "a"), trace_slowly, "a"); }
 
 /* ---- sleep ---- */
@@ -68,8 +60,8 @@ END_TEST
 
 START_TEST(out_of_timers_is_enomem) { /* O2 */
     host.no_timers = true;
-    expect(&host, promise_sleep(loop, 10), "!errno12");
-    expect(&host, promise_timeout(slow(), 10), "!errno12");
+    expect(promise_sleep(loop, 10), "!errno12");
+    expect(promise_timeout(slow(), 10), "!errno12");
     trace_is("stop:a a+ a-"); /* cancelled and waited for, as when it had come */
 }
 END_TEST
@@ -96,12 +88,12 @@ START_TEST(K5_when_the_input_settles_first_the_timer_is_gone) {
     source_resolve(&a, promise_string("text"));
     fakehost_drain(&host);
     ck_assert_uint_eq(host.timers, 0);
-    expect(&host, p, "text");
+    expect(p, "text");
     q = promise_timeout(source_open(loop, &a, "a"), 30);
     source_reject(&a, "r");
     fakehost_drain(&host);
     ck_assert_uint_eq(host.timers, 0);
-    expect(&host, q, "!r");
+    expect(q, "!r");
 }
 END_TEST
 
@@ -109,14 +101,14 @@ START_TEST(K5_an_input_that_has_settled_wins) {
     promise_t *p = promise_timeout(promise_from(loop, promise_int(1)), 0), *q, *others[3];
 
     ck_assert_uint_eq(host.timers, 0); /* before the call */
-    expect(&host, p, "1");
+    expect(p, "1");
     p = source_open(loop, &a, "a");
     for (int i = 0; i < 3; i++) others[i] = promise_timeout(promise_ref(p), 30);
     q = promise_timeout(p, 30);
     source_resolve(&a, promise_int(2));
     fakehost_jump(&host, 30); /* settled, but its jobs have not run when the timers fire */
-    expect(&host, q, "2");
-    for (int i = 0; i < 3; i++) expect(&host, others[i], "2");
+    expect(q, "2");
+    for (int i = 0; i < 3; i++) expect(others[i], "2");
 }
 END_TEST
 
@@ -127,7 +119,7 @@ START_TEST(K5_an_input_that_others_hold_is_only_let_go_of) {
     at(30);
     trace_is("p=!timedout");
     source_resolve(&a, promise_int(5));
-    expect(&host, held, "5");
+    expect(held, "5");
 }
 END_TEST
 
@@ -187,10 +179,10 @@ START_TEST(K4_a_timeout_that_was_dropped_still_stops_the_work) { /* it is what t
 END_TEST
 
 START_TEST(the_shorter_of_two_wins) {
-    expect(&host, promise_timeout(promise_timeout(slow(), 10), 30), "!timedout");
+    expect(promise_timeout(promise_timeout(slow(), 10), 30), "!timedout");
     trace_is("stop:a a+ a-");
     ck_assert_uint_eq(host.now, 20);
-    expect(&host, promise_timeout(promise_timeout(slow(), 30), 10), "!timedout");
+    expect(promise_timeout(promise_timeout(slow(), 30), 10), "!timedout");
     trace_is("stop:a a+ a-");
     ck_assert_uint_eq(host.now, 40);
 }
@@ -204,7 +196,7 @@ static promise_value_t check_message(promise_value_t v, void *arg) {
 }
 
 START_TEST(the_message_says_how_long) {
-    expect(&host, promise_catch(promise_timeout(source_open(loop, &a, "a"), 30), check_message, NULL), "-");
+    expect(promise_catch(promise_timeout(source_open(loop, &a, "a"), 30), check_message, NULL), "-");
 }
 END_TEST
 
@@ -240,10 +232,10 @@ START_TEST(without_a_clock) {
     struct fakehost clockless;
     promise_loop_t *other = fakehost_open_without_clock(&clockless);
 
-    expect(&clockless, promise_sleep(other, 1), "!errno38");
-    expect(&clockless, promise_timeout(source_open(other, &a, "a"), 1), "!errno38");
+    expect_on(&clockless, promise_sleep(other, 1), "!errno38");
+    expect_on(&clockless, promise_timeout(source_open(other, &a, "a"), 1), "!errno38");
     trace_is("stop:a");
-    expect(&clockless, promise_timeout(promise_from(other, promise_int(1)), 1), "1");
+    expect_on(&clockless, promise_timeout(promise_from(other, promise_int(1)), 1), "1");
     fakehost_close(&clockless);
 }
 END_TEST

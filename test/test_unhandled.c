@@ -13,10 +13,10 @@ START_TEST(J7_when_the_queue_is_empty) {
     promise_t *held = rejected("held");
 
     promise_unref(rejected("dropped"));
-    expect("");
+    trace_is("");
     promise_unref(promise_then(promise_from(loop, promise_int(1)), see, "job"));
     hosted_run();
-    expect("job=1 unhandled=!held unhandled=!dropped");
+    trace_is("job=1 unhandled=!held unhandled=!dropped");
     promise_unref(held);
 }
 END_TEST
@@ -31,7 +31,7 @@ START_TEST(J7_each_way) {
     promise_unref(promise_then(promise_then(promise_then(rejected("chain"), see, "never"), see, "never"), see, "never"));
     promise_unref(promise_then(promise_from(loop, promise_int(1)), see_throw, "fn"));
     hosted_run();
-    expect("fn=1 unhandled=!resolver unhandled=!thrown unhandled=!chain");
+    trace_is("fn=1 unhandled=!resolver unhandled=!thrown unhandled=!chain");
 }
 END_TEST
 
@@ -43,7 +43,7 @@ START_TEST(J7_handled_in_time) {
     watch(p, "p");
     promise_cancel(q); /* says that nobody is interested */
     hosted_run();
-    expect("job=1 p=!a");
+    trace_is("job=1 p=!a");
 }
 END_TEST
 
@@ -59,9 +59,9 @@ START_TEST(J7_busy_queue) {
     promise_unref(promise_then(promise_from(loop, promise_int(1)), endless, &turns));
     ck_assert(hosted_drain());
     promise_unref(rejected("x"));
-    expect("");
+    trace_is("");
     ck_assert(hosted_drain());
-    expect("unhandled=!x");
+    trace_is("unhandled=!x");
     hosted_run();
     ck_assert_int_eq(turns, 0);
 }
@@ -79,22 +79,22 @@ START_TEST(J7_busy_queue_later) {
     promise_unref(promise_then(promise_from(loop, promise_int(1)), endless, &turns));
     promise_unref(promise_try(loop, reject_meanwhile, "y"));
     ck_assert(hosted_drain());
-    expect("");
+    trace_is("");
     ck_assert(hosted_drain());
-    expect("unhandled=!y");
+    trace_is("unhandled=!y");
     hosted_run();
 }
 END_TEST
 
 /* "Handled is sticky": what waits for it takes over the duty, also when it is gone. */
 START_TEST(J7_handled_is_sticky) {
-    struct work w;
-    promise_t *p = work_start(&w, "w");
+    struct source w;
+    promise_t *p = source_open(loop, &w, "w");
 
     promise_cancel(promise_then(promise_ref(p), see, "never"));
-    work_done(&w, failure("x"));
+    source_resolve(&w, failure("x"));
     hosted_run();
-    expect("");
+    trace_is("");
     promise_unref(p);
 }
 END_TEST
@@ -105,20 +105,20 @@ START_TEST(J7_branches) {
 
     watch(promise_all(loop, 3, in), "all");
     hosted_run();
-    expect("all=!first");
+    trace_is("all=!first");
 }
 END_TEST
 
 /* "An ECANCELED that came from a cancel or a teardown is never reported". */
 START_TEST(J7_canceled) {
-    struct work w[2];
+    struct source w[2];
 
-    promise_cancel(promise_then(work_start(&w[0], "0"), see, "never"));
+    promise_cancel(promise_then(source_open(loop, &w[0], "0"), see, "never"));
     hosted_run();
-    expect("stop:0");
-    promise_unref(promise_then(work_start(&w[1], "1"), see, "never"));
+    trace_is("stop:0");
+    promise_unref(promise_then(source_open(loop, &w[1], "1"), see, "never"));
     hosted_free();
-    expect("stop:1");
+    trace_is("stop:1");
 }
 END_TEST
 
@@ -128,12 +128,12 @@ static promise_value_t wrap(promise_value_t v, void *arg) {
 }
 /* But one that a program made itself is, and so is what is made of it. */
 START_TEST(J7_canceled_by_the_program) {
-    struct work w;
+    struct source w;
 
     promise_unref(promise_from(loop, promise_throw(&promise_errors, PROMISE_ECANCELED, "mine")));
-    promise_cancel(promise_catch(work_start(&w, "w"), wrap, NULL));
+    promise_cancel(promise_catch(source_open(loop, &w, "w"), wrap, NULL));
     hosted_run();
-    expect("stop:w unhandled=!mine unhandled=!wrapped");
+    trace_is("stop:w unhandled=!mine unhandled=!wrapped");
 }
 END_TEST
 
@@ -142,12 +142,12 @@ START_TEST(J7_late) {
     promise_t *p = rejected("x");
 
     hosted_run();
-    expect("unhandled=!x");
+    trace_is("unhandled=!x");
     watch(promise_ref(p), "p");
-    expect("late=!x");
+    trace_is("late=!x");
     watch(p, "q");
     hosted_run();
-    expect("p=!x q=!x");
+    trace_is("p=!x q=!x");
 }
 END_TEST
 
@@ -157,7 +157,7 @@ START_TEST(J7_late_by_cancel) {
 
     hosted_run();
     promise_cancel(p);
-    expect("unhandled=!x late=!x");
+    trace_is("unhandled=!x late=!x");
 }
 END_TEST
 
@@ -171,36 +171,36 @@ START_TEST(J7_once) {
     hosted_run();
     promise_unref(p);
     hosted_run();
-    expect("unhandled=!x job=1");
+    trace_is("unhandled=!x job=1");
 }
 END_TEST
 
 /* What adopts a rejected promise is responsible from then on, whether it was shortened away or not. */
 START_TEST(J7_adopted) {
     for (int handled = 0; handled < 2; handled++) {
-        struct work w;
-        promise_t *shared = work_start(&w, "w");
+        struct source w;
+        promise_t *shared = source_open(loop, &w, "w");
 
         promise_unref(promise_then(promise_from(loop, promise_void()), give, promise_ref(shared)));
         hosted_run();
         if (handled) watch(promise_ref(shared), "shared");
         promise_unref(shared);
-        work_done(&w, failure("x"));
+        source_resolve(&w, failure("x"));
         hosted_run();
-        expect(handled ? "shared=!x unhandled=!x" : "unhandled=!x");
+        trace_is(handled ? "shared=!x unhandled=!x" : "unhandled=!x");
     }
 }
 END_TEST
 
 START_TEST(J7_adopted_and_caught) {
-    struct work w;
-    promise_t *p = promise_then(promise_from(loop, promise_void()), give, work_start(&w, "w"));
+    struct source w;
+    promise_t *p = promise_then(promise_from(loop, promise_void()), give, source_open(loop, &w, "w"));
 
     watch(p, "p");
     hosted_run();
-    work_done(&w, failure("x"));
+    source_resolve(&w, failure("x"));
     hosted_run();
-    expect("p=!x");
+    trace_is("p=!x");
 }
 END_TEST
 
@@ -210,7 +210,7 @@ START_TEST(J7_at_the_end) {
 
     promise_unref(rejected("x"));
     hosted_free();
-    expect("unhandled=!held unhandled=!x");
+    trace_is("unhandled=!held unhandled=!x");
     promise_cancel(p); /* nobody is there to be told: the hook's arg may be gone with the loop */
 }
 END_TEST
@@ -222,7 +222,7 @@ static void reject_in_hook(enum promise_unhandled_event event, const promise_t *
     ck_assert_ptr_eq(arg, &left);
     ck_assert_int_eq(event, PROMISE_UNHANDLED);
     ck_assert_int_eq(promise_get_state(p), PROMISE_REJECTED);
-    note("hook=%s", promise_error_message(reason));
+    trace("hook=%s", promise_error_message(reason));
     if (left-- > 0) promise_unref(rejected("again"));
 }
 /* Rejections that the hook makes are reported as well. */
@@ -231,13 +231,13 @@ START_TEST(J7_hook_rejects) {
     promise_loop_on_unhandled(loop, reject_in_hook, &left);
     promise_unref(rejected("x"));
     hosted_run();
-    expect("hook=x hook=again hook=again");
+    trace_is("hook=x hook=again hook=again");
     ck_assert(!promise_loop_has_jobs(loop));
 }
 END_TEST
 
 static void handle_in_hook(enum promise_unhandled_event event, const promise_t *p, promise_value_t reason, void *arg) {
-    note("%s", event == PROMISE_UNHANDLED ? "hook" : "late");
+    trace("%s", event == PROMISE_UNHANDLED ? "hook" : "late");
     (void)reason;
     if (event == PROMISE_UNHANDLED) watch(promise_ref((promise_t *)(uintptr_t)p), arg);
 }
@@ -248,7 +248,7 @@ START_TEST(J7_hook_handles) {
     promise_loop_on_unhandled(loop, handle_in_hook, name);
     promise_unref(rejected("x"));
     hosted_run();
-    expect("hook late p=!x");
+    trace_is("hook late p=!x");
 }
 END_TEST
 
@@ -263,10 +263,10 @@ START_TEST(J5_freed_by_the_late_hook) {
     promise_loop_on_unhandled(loop, free_when_late, NULL);
     hosted_run();
     promise_unref(promise_catch(p, see, "p"));
-    expect("");
+    trace_is("");
     hosted_run();
     loop = NULL;
-    expect("p=!x");
+    trace_is("p=!x");
 }
 END_TEST
 

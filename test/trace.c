@@ -1,10 +1,16 @@
 #include "trace.h"
 
-#include "support.h"
-
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+struct fakehost host;
+promise_loop_t *loop;
+
+void setup(void) { loop = fakehost_open(&host); }
+void teardown(void) { fakehost_close(&host); }
+
+/* ---- the words ---- */
 
 static char words[2][8192];
 static size_t used;
@@ -20,7 +26,7 @@ void trace(const char *format, ...) {
     va_start(args, format);
     n = vsnprintf(words[side] + used, size - 1, format, args);
     va_end(args);
-    ck_assert_int_ge(n, 0);
+    ck_assert(n >= 0 && (size_t)n < size - 1);
     used += (size_t)n;
 }
 
@@ -35,6 +41,8 @@ const char *trace_take(void) {
 }
 
 /* ---- values as text ---- */
+
+bool trace_messages;
 
 static size_t show(char *to, size_t size, promise_value_t v);
 
@@ -58,6 +66,7 @@ static size_t show_error(char *to, size_t size, promise_value_t v) {
     int code = promise_error_code(v);
     size_t length;
 
+    if (trace_messages) return (size_t)snprintf(to, size, "%s", promise_error_message(v));
     if (promise_error_domain(v) != &promise_errors)
         return (size_t)snprintf(to, size, "%s%d", promise_error_domain(v)->name, code);
     length = (size_t)snprintf(to, size, "%s", names[code]);
@@ -91,9 +100,13 @@ promise_value_t trace_word(promise_value_t v, void *arg) {
     return v;
 }
 
-promise_value_t trace_outcome(promise_value_t v, void *arg) {
+promise_value_t see(promise_value_t v, void *arg) {
     trace("%s=%s", (const char *)arg, shown(v));
     return v;
+}
+
+promise_t *traced(promise_t *p, const char *name) {
+    return promise_then_catch(p, see, see, (void *)(uintptr_t)name);
 }
 
 static promise_value_t slow_end(promise_value_t v, void *arg) {
@@ -118,49 +131,46 @@ static promise_value_t keep(promise_value_t v, void *slot) {
     return promise_void();
 }
 
-const char *outcome_of(struct fakehost *host, promise_t *p) {
+const char *outcome_of(struct fakehost *on, promise_t *p) {
     promise_value_t outcome = {0};
     promise_t *kept = promise_then_catch(p, keep, keep, &outcome);
-    bool settled = fakehost_settle(host, kept);
+    bool settled = fakehost_settle(on, kept);
     const char *text = settled ? shown(outcome) : "pending";
 
     promise_value_clear(&outcome);
     if (settled) promise_unref(kept);
     else promise_cancel(kept);
-    fakehost_drain(host);
+    fakehost_drain(on);
     promise_value_clear(&outcome);
     return text;
 }
 
 /* ---- sources ---- */
 
+static promise_resolver_t *take_resolver(struct source *source) {
+    promise_resolver_t *resolver = source->resolver;
+
+    source->resolver = NULL;
+    return resolver;
+}
+
 static void source_stop(void *arg) {
     struct source *source = arg;
 
     trace("stop:%s", source->name);
-    if (source->resolver) promise_abandon(source->resolver);
-    source->resolver = NULL;
+    promise_abandon(take_resolver(source));
 }
 
-promise_t *source_open(promise_loop_t *loop, struct source *source, const char *name) {
-    promise_t *p = promise_new(loop, &source->resolver);
+promise_t *source_open(promise_loop_t *on, struct source *source, const char *name) {
+    promise_t *p = promise_new(on, &source->resolver);
 
     source->name = name;
     promise_on_cancel(source->resolver, source_stop, source);
     return p;
 }
 
-void source_resolve(struct source *source, promise_value_t v) {
-    promise_resolver_t *resolver = source->resolver;
-
-    source->resolver = NULL;
-    if (resolver) promise_resolve(resolver, v);
-    else promise_value_clear(&v);
-}
+void source_resolve(struct source *source, promise_value_t v) { promise_resolve(take_resolver(source), v); }
 
 void source_reject(struct source *source, const char *text) {
-    promise_resolver_t *resolver = source->resolver;
-
-    source->resolver = NULL;
-    if (resolver) promise_reject(resolver, promise_string(text));
+    promise_reject(take_resolver(source), promise_string(text));
 }
