@@ -127,7 +127,10 @@ int main(int argc, char **argv) {
     struct options o;
     bool head = false;
 
-    (void)argc;
+    if (argc == 2 && !strcmp(argv[1], "--help")) {
+        usage(stdout);
+        return EXIT_SUCCESS;
+    }
     if (!read_options(&o, argv) || !names_are_known(&o)) {
         usage(stderr);
         return EXIT_FAILURE;
