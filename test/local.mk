@@ -54,6 +54,7 @@ TREE_TESTS = \
 # What the Check programs share.
 check_LTLIBRARIES += test/libsupport.la
 test_libsupport_la_SOURCES = \
+	test/evloop.c test/evloop.h \
 	test/fakehost.c test/fakehost.h \
 	test/hosted.c test/hosted.h \
 	test/support.c test/support.h \

@@ -9,6 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+promise_loop_t *loop;
+
 static atomic_size_t until_failure; /* allocations up to and with the one that fails; 0: none will */
 static atomic_bool for_good;        /* all after that one fail too */
 static atomic_bool failed;          /* it was reached */
@@ -95,6 +97,25 @@ size_t test_scaled(size_t n) {
 
     if (divisor <= 1) return n;
     return n > divisor ? n / divisor : 1;
+}
+
+static uint64_t draws;
+
+unsigned draw(unsigned n) {
+    draws ^= draws << 13;
+    draws ^= draws >> 7;
+    draws ^= draws << 17;
+    return (unsigned)(draws >> 33) % n;
+}
+
+void test_seeds(void (*run)(uint64_t seed), size_t n) {
+    const char *one = getenv("SEED");
+    uint64_t seed = one ? strtoull(one, NULL, 10) : 1;
+
+    for (n = one ? 1 : test_scaled(n); n--; seed++) {
+        draws = seed * 0x9E3779B97F4A7C15U + 1;
+        run(seed);
+    }
 }
 
 int test_main(Suite *suite) {

@@ -3,8 +3,12 @@
 #define TEST_SUPPORT_H
 
 #include <check.h>
+#include <promise.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+extern promise_loop_t *loop; /* of the case that runs */
 
 /* Runs the suite, each case in a process of its own, and prints TAP on standard output; frees the suite; what main() is to
  * return. The library's memory comes from the functions counted below. */
@@ -13,6 +17,11 @@ int test_main(Suite *suite);
 /* n, or a fraction of it where every step is slow: under valgrind and the sanitizers, by TEST_DIVIDE in the environment.
  * Never less than 1. */
 size_t test_scaled(size_t n);
+
+/* Runs a program of random steps for each seed from 1 to test_scaled(n), or for the one in the environment as SEED alone. */
+void test_seeds(void (*run)(uint64_t seed), size_t n);
+/* Less than n; the same numbers for the same seed. */
+unsigned draw(unsigned n);
 
 /* Makes the nth allocation of the library from now on fail, once: 1 is the next one, 0 none. Around a call, for every n:
  *

@@ -1,36 +1,15 @@
 /* What is still held when the loop is gone stays valid, and calls on it do no harm (J5). */
-#include "support.h"
+#include "evloop.h"
 
 #include <errno.h>
-#include <event2/event.h>
 #include <promise.h>
 #include <string.h>
-
-static struct event_base *base;
-static promise_loop_t *loop;
-static size_t live;
-
-/* Each case runs twice: _i 0 is a loop with a base of its own, 1 a loop on the caller's. */
-static void open_loop(int callers) {
-    live = test_alloc_live();
-    base = callers ? event_base_new() : NULL;
-    loop = promise_loop_new(base);
-    ck_assert_ptr_nonnull(loop);
-}
 
 static void close_base(void) {
     ck_assert_uint_eq(test_alloc_live(), live);
     if (base != NULL) event_base_free(base);
 }
 
-/* What happened, in its order: a letter each. */
-static char log_text[64];
-
-static void note_free(void *arg) {
-    size_t size = strlen(log_text);
-    ck_assert_uint_lt(size, sizeof log_text - 1);
-    log_text[size] = *(const char *)arg;
-}
 static promise_value_t job(promise_value_t v, void *arg) {
     note_free(arg);
     return v;

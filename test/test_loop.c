@@ -1,26 +1,11 @@
 /* The loop on libevent: running until something settles, until nothing is left, one turn (J3). */
-#include "support.h"
+#include "evloop.h"
 
 #include <errno.h>
-#include <event2/event.h>
 #include <promise.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static struct event_base *base;
-static promise_loop_t *loop;
-static size_t live;
-
-/* Each case runs twice: _i 0 is a loop with a base of its own, 1 a loop on the caller's. */
-static void open_loop(int callers) {
-    live = test_alloc_live();
-    base = callers ? event_base_new() : NULL;
-    loop = promise_loop_new(base);
-    ck_assert_ptr_nonnull(loop);
-    if (callers) ck_assert_ptr_eq(promise_loop_base(loop), base);
-    else ck_assert_ptr_nonnull(promise_loop_base(loop));
-}
 
 static void close_loop(void) {
     promise_loop_free(loop);

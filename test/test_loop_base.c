@@ -1,37 +1,16 @@
 /* Promises and plain libevent callbacks side by side on one base: order, fairness, time (J1, J2, J3, J4). */
-#include "support.h"
+#include "evloop.h"
 
-#include <event2/event.h>
 #include <promise.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-static struct event_base *base;
-static promise_loop_t *loop;
-static size_t live;
-
-static void open_base(void) {
-    live = test_alloc_live();
-    base = event_base_new();
-    loop = promise_loop_new(base);
-    ck_assert_ptr_nonnull(loop);
-}
-
 static void close_base(void) {
     promise_loop_free(loop);
     event_base_free(base);
     ck_assert_uint_eq(test_alloc_live(), live);
-}
-
-/* What happened, in its order: a letter each. */
-static char log_text[64];
-
-static void note(char c) {
-    size_t size = strlen(log_text);
-    ck_assert_uint_lt(size, sizeof log_text - 1);
-    log_text[size] = c;
 }
 
 static promise_value_t job(promise_value_t v, void *arg) {
@@ -63,7 +42,7 @@ static void callback(evutil_socket_t fd, short what, void *arg) {
 START_TEST(J1_jobs_run_after_the_callback_that_made_them) {
     struct event *a, *z;
 
-    open_base();
+    open_loop(1);
     a = event_new(base, -1, 0, callback, "a");
     z = event_new(base, -1, 0, callback, "z");
     event_active(a, EV_TIMEOUT, 0);
@@ -115,7 +94,7 @@ START_TEST(J3_fds_timers_and_promises_on_one_base) {
     promise_value_t v = {0};
     int ticks = 0;
 
-    open_base();
+    open_loop(1);
     ck_assert_int_eq(evutil_socketpair(AF_UNIX, SOCK_STREAM, 0, pair.ends), 0);
     evutil_make_socket_nonblocking(pair.ends[1]);
     pair.readable = event_new(base, pair.ends[1], EV_READ | EV_PERSIST, pair_readable, &pair);
@@ -148,7 +127,7 @@ START_TEST(J2_our_callbacks_drain_at_once) {
     struct event *first, *then;
     struct timeval now = {0, 0};
 
-    open_base();
+    open_loop(1);
     then = event_new(base, -1, 0, callback, "z");
     first = evtimer_new(base, activate, then);
     promise_unref(promise_then(promise_then(promise_sleep(loop, 1), job, "1"), job, "2"));
@@ -204,7 +183,7 @@ START_TEST(J1_an_endless_chain_starves_nothing) {
     unsigned budget = _i ? (unsigned)_i : 1024;
     promise_value_t v = {0};
 
-    open_base();
+    open_loop(1);
     promise_loop_set_budget(loop, (unsigned)_i); /* 0 is the default */
     race.turn = evtimer_new(base, turned, &race);
     event_add(race.turn, &now);
@@ -230,7 +209,7 @@ START_TEST(J1_an_endless_chain_starves_no_fd) {
     evutil_socket_t ends[2];
     promise_value_t v = {0};
 
-    open_base();
+    open_loop(1);
     ck_assert_int_eq(evutil_socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
     struct event *event = event_new(base, ends[1], EV_READ, readable, &race);
     event_add(event, NULL);
@@ -248,7 +227,7 @@ END_TEST
 START_TEST(J1_first_in_first_out_over_the_budget) {
     static const char digits[] = "0123456789";
 
-    open_base();
+    open_loop(1);
     promise_loop_set_budget(loop, 3);
     for (int i = 0; i < 8; i++) promise_unref(promise_then(promise_try(loop, job, (void *)(uintptr_t)&digits[i]), job, "."));
     event_base_dispatch(base);
@@ -303,7 +282,7 @@ END_TEST
 START_TEST(a_sleep_of_any_length_can_be_asked_for) {
     promise_value_t v = {0};
 
-    open_base();
+    open_loop(1);
     promise_t *p = promise_sleep(loop, UINT64_MAX), *q = promise_sleep(loop, INT64_MAX);
     ck_assert_int_eq(promise_loop_run(loop, promise_sleep(loop, 0), &v), 0);
     ck_assert_int_eq(promise_get_state(p), PROMISE_PENDING);
@@ -320,7 +299,7 @@ START_TEST(two_loops_on_one_base) {
     promise_loop_t *other;
     promise_value_t v = {0};
 
-    open_base();
+    open_loop(1);
     other = promise_loop_new(base);
     promise_unref(promise_then(promise_sleep(other, 1), job, "o"));
     ck_assert_int_eq(promise_loop_run(loop, promise_then(promise_sleep(loop, 10), job, "l"), &v), 0);

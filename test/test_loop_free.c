@@ -1,24 +1,12 @@
 /* Freeing a loop on libevent: when, from where, and what is left of it (J5, T4). */
-#include "support.h"
+#include "evloop.h"
 
 #include <errno.h>
-#include <event2/event.h>
 #include <promise.h>
 #include <stdlib.h>
 #include <string.h>
 
-static struct event_base *base;
-static promise_loop_t *loop;
-static size_t live;
 static const struct timeval now = {0, 0};
-
-/* Most cases run twice: _i 0 is a loop with a base of its own, 1 a loop on the caller's. */
-static void open_loop(int callers) {
-    live = test_alloc_live();
-    base = callers ? event_base_new() : NULL;
-    loop = promise_loop_new(base);
-    ck_assert_ptr_nonnull(loop);
-}
 
 static void count_up(evutil_socket_t fd, short what, void *arg) {
     (void)fd, (void)what;
@@ -38,15 +26,6 @@ static void close_base(void) {
     event_base_free(base);
 }
 
-/* What happened, in its order: a letter each. */
-static char log_text[64];
-
-static void note(char c) {
-    size_t size = strlen(log_text);
-    ck_assert_uint_lt(size, sizeof log_text - 1);
-    log_text[size] = c;
-}
-
 /* A capital when it is cancelled. */
 static promise_value_t job(promise_value_t v, void *arg) {
     char c = *(const char *)arg;
@@ -55,7 +34,6 @@ static promise_value_t job(promise_value_t v, void *arg) {
     note((char)(promise_is_rejection(v) ? c - 'a' + 'A' : c));
     return v;
 }
-static void note_free(void *arg) { note(*(const char *)arg); }
 static void free_loop(void *arg) {
     note(*(const char *)arg);
     promise_loop_free(loop);

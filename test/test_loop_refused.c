@@ -6,7 +6,6 @@
 #include <pthread.h>
 
 static struct event_base *base;
-static promise_loop_t *loop;
 
 static promise_value_t run_inside(promise_value_t v, void *arg) {
     (void)arg;

@@ -7,7 +7,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-static promise_loop_t *loop;
 static size_t live, freed;
 
 static void open_loop(void) {

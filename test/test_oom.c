@@ -5,6 +5,8 @@
  *
  * Promises come from pages: the slab is filled first, so that the next one needs memory.
  */
+#include "../src/core.h"
+#include "fakehost.h"
 #include "support.h"
 
 #include <errno.h>
@@ -12,11 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../src/core.h"
-#include "fakehost.h"
-
 static struct fakehost host;
-static promise_loop_t *loop;
 
 /* ---- a full slab ---- */
 

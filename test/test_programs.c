@@ -26,14 +26,6 @@ static struct source sources[SOURCES];
 static size_t attached, freed;
 static unsigned fuel, depth; /* how much handlers may still do */
 static bool loop_freed;
-static uint64_t state;
-
-static unsigned draw(unsigned n) {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return (unsigned)(state >> 33) % n;
-}
 
 /* ---- the pool ---- */
 
@@ -267,7 +259,6 @@ static void end_program(uint64_t seed) {
 }
 
 static void run_program(uint64_t seed) {
-    state = seed * 0x9E3779B97F4A7C15U + 1;
     attached = freed = depth = 0;
     fuel = 100;
     loop_freed = false;
@@ -288,13 +279,7 @@ static void run_program(uint64_t seed) {
     end_program(seed);
 }
 
-START_TEST(random_programs) { /* SEED=n in the environment runs that one alone */
-    const char *one = getenv("SEED");
-    uint64_t first = one ? strtoull(one, NULL, 10) : 1;
-    size_t n = one ? 1 : test_scaled(4000);
-
-    for (size_t i = 0; i < n; i++) run_program(first + i);
-}
+START_TEST(random_programs) { test_seeds(run_program, 4000); }
 END_TEST
 
 int main(void) {

@@ -13,15 +13,7 @@ enum { POOL = 24, RESOLVERS = 16 };
 static promise_t *pool[POOL];
 static promise_resolver_t *resolvers[RESOLVERS];
 static size_t attached, freed;
-static uint64_t state;
 static int depth, budget_of_handlers;
-
-static unsigned draw(unsigned n) {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return (unsigned)(state >> 33) % n;
-}
 
 /* A promise out of the pool, or a new one. */
 static promise_t *take(void) {
@@ -138,7 +130,6 @@ static void ignore(enum promise_unhandled_event event, const promise_t *p, promi
 }
 
 static void run_program(uint64_t seed) {
-    state = seed * 0x9E3779B97F4A7C15u + 1;
     attached = freed = 0;
     depth = 0;
     budget_of_handlers = 200;
@@ -164,12 +155,7 @@ static void run_program(uint64_t seed) {
     hosted_check_clean();
 }
 
-START_TEST(random_programs) {
-    uint64_t first = getenv("SEED") ? strtoull(getenv("SEED"), NULL, 10) : 1;
-    size_t n = getenv("SEED") ? 1 : test_scaled(20000);
-
-    for (size_t i = 0; i < n; i++) run_program(first + i);
-}
+START_TEST(random_programs) { test_seeds(run_program, 20000); }
 END_TEST
 
 int main(void) {

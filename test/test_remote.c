@@ -10,7 +10,6 @@
 
 enum { THREADS = 8 };
 
-static promise_loop_t *loop;
 static size_t live;
 
 static void open_loop(void) {

@@ -1,15 +1,13 @@
 /* Where promises live: pages are given back (DESIGN 11, 12), and a reserve is there when memory is out (O2). */
+#include "../src/core.h"
+#include "fakehost.h"
 #include "support.h"
 
 #include <errno.h>
 #include <promise.h>
 #include <stdlib.h>
 
-#include "../src/core.h"
-#include "fakehost.h"
-
 static struct fakehost host;
-static promise_loop_t *loop;
 
 static void open_loop(void) { loop = fakehost_open(&host); }
 

@@ -5,7 +5,6 @@
 #include <string.h>
 
 struct fakehost host;
-promise_loop_t *loop;
 
 void setup(void) { loop = fakehost_open(&host); }
 void teardown(void) { fakehost_close(&host); }

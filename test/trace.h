@@ -13,9 +13,8 @@
 
 #include <promise.h>
 
-/* The host of the case that runs, and its loop; the fixture that opens and closes them. */
+/* The host of the case that runs; the fixture that opens and closes it and its loop. */
 extern struct fakehost host;
-extern promise_loop_t *loop;
 void setup(void);
 void teardown(void);
 
