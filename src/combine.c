@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdarg.h>
 
-#include "core.h"
+#include "ring.h"
 
 enum mode { ALL, ALL_SETTLED, ANY, RACE, SOME };
 
@@ -30,7 +30,7 @@ static void fail(promise_t *p, promise_value_t outcome) {
 static void conclude(promise_t *p) {
     promise_loop_t *loop = promise__loop(p);
 
-    promise__ring_release(p, NULL);
+    if (p->ring) promise__ring_release(p, NULL);
     settle_when_alone(p);
     promise__cancel_all(loop);
 }
@@ -71,13 +71,13 @@ static void some_element(promise_t *p, promise_value_t input) {
     promise__release(lists);
 }
 
-void promise__aggregate_element(promise_t *e, promise_value_t input) {
+void promise__aggregate_element(promise_loop_t *loop, promise_t *e, promise_value_t input) {
     promise_t *p = e->owner;
     size_t index = e->index;
     bool rejected = promise_is_rejection(input);
     enum mode mode = mode_of(p);
 
-    promise__element_free(e);
+    promise__element_free(loop, e);
     if (p->flags & FLAG_DECIDED) {
         settle_when_alone(p);
         return;
@@ -125,22 +125,25 @@ static promise_t *begin(promise_loop_t *loop, enum mode mode, size_t n, size_t n
     return p;
 }
 
-static void add(promise_loop_t *loop, promise_t *p, size_t i, promise_t *input, const char *function) {
-    promise_t *e;
+/* Input i, or its element, could not be made: p, where there is one, fails. */
+static PROMISE_COLD void add_nothing(promise_t *p, size_t i, promise_t *input, const char *function) {
+    if (input) promise_cancel(input);
+    if (!p) return;
+    fail(p, input ? promise__nomem()
+                  : promise_throw_at(NULL, &promise_errno_errors, EINVAL, "%s: promise %zu is NULL", function, i));
+}
 
-    if (!input) {
-        if (p) fail(p, promise_throw_at(NULL, &promise_errno_errors, EINVAL, "%s: promise %zu is NULL", function, i));
-        return;
+static inline void add(promise_loop_t *loop, promise_t *p, size_t i, promise_t *input, const char *function) {
+    promise_t *e = NULL;
+
+    if (PROMISE_LIKELY(input != NULL)) {
+        promise__check(input, function);
+        if (PROMISE_UNLIKELY(promise__loop(input) != loop))
+            promise__stop("%s: expected promises of one loop, number %zu is of another", function, i);
+        if (PROMISE_LIKELY(p != NULL)) e = promise__element_new(loop, p, input);
     }
-    promise__check(input, function);
-    if (promise__loop(input) != loop) promise__stop("%s: expected promises of one loop, number %zu is of another", function, i);
-    e = p ? promise__element_new(p, input) : NULL;
-    if (e) {
-        e->index = i;
-        return;
-    }
-    promise_cancel(input);
-    if (p) fail(p, promise__nomem());
+    if (PROMISE_LIKELY(e != NULL)) e->index = i;
+    else add_nothing(p, i, input, function);
 }
 
 static promise_t *end(promise_loop_t *loop, promise_t *p) {

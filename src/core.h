@@ -292,20 +292,11 @@ bool promise__withdraw(promise_t *child);
 
 /* ---- combine.c, walk.c, timer.c: an element's input has come; a root is cancelled ---- */
 
-void promise__aggregate_element(promise_t *element, promise_value_t input);
+void promise__aggregate_element(promise_loop_t *loop, promise_t *element, promise_value_t input);
 void promise__aggregate_cancel(promise_t *p);
 void promise__walk_element(promise_t *element, promise_value_t input);
 void promise__walk_cancel(promise_t *p);
 void promise__timer_stop(promise_loop_t *loop, promise_t *p);
-
-/* ---- ring.c: the elements of an aggregate or a walk ---- */
-
-promise_t *promise__element_new(promise_t *owner, promise_t *input); /* takes a reference of input over; NULL: no memory */
-void promise__element_free(promise_t *element);                     /* out of the ring and gone */
-/* T5: gives up a branch, unless it must be waited for; then left is not called. left may be NULL. */
-typedef void promise__left_fn(promise_t *owner, struct walk_slot *slot);
-void promise__ring_withdraw(promise_t *element, promise__left_fn *left);
-void promise__ring_release(promise_t *owner, promise__left_fn *left); /* the same for all */
 
 /* ---- iterator.c ---- */
 

@@ -171,12 +171,20 @@ PROMISE_NOINLINE void promise__unwrap(promise_t *p, promise_value_t v) {
 
 /* ---- running ---- */
 
-/* The input of c, pending and in no list, has come; the usual case by itself. */
+static inline void run_element(promise_loop_t *loop, promise_t *e, promise_value_t input) {
+    if (!e->owner) promise__slab_release(loop, e);
+    else if (promise__kind(e->owner) == KIND_AGGREGATE) promise__aggregate_element(loop, e, input);
+    else promise__walk_element(e, input);
+}
+
+/* The input of c, pending and in no list, has come; the usual cases by themselves. */
 static PROMISE_INLINE void run(promise_loop_t *loop, promise_t *c, promise_value_t input) {
+    uint32_t kind = c->flags & (FLAG_KIND | FLAG_OVERRIDE);
     promise_fn *fn;
 
-    if (PROMISE_UNLIKELY((c->flags & (FLAG_KIND | FLAG_OVERRIDE)) != KIND_REACTION)) {
-        promise__react(loop, c, input);
+    if (PROMISE_UNLIKELY(kind != KIND_REACTION)) {
+        if (kind == KIND_ELEMENT) run_element(loop, c, input);
+        else promise__react(loop, c, input);
         return;
     }
     fn = input.type & MARK_REJECTION ? c->rejected : c->fulfilled;

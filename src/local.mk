@@ -43,6 +43,7 @@ libpromise_core_la_SOURCES = \
 	src/remote.c \
 	src/repeat.c \
 	src/ring.c \
+	src/ring.h \
 	src/slab.c \
 	src/timer.c \
 	src/unhandled.c \

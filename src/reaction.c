@@ -99,11 +99,6 @@ void promise__react(promise_loop_t *loop, promise_t *p, promise_value_t input) {
     case KIND_ATTACH: react_attach(loop, p, input); break;
     case KIND_TIMEOUT: react_timeout(loop, p, input); break;
     case KIND_THENABLE: react_thenable(loop, p, input); break;
-    case KIND_ELEMENT:
-        if (!p->owner) promise__slab_release(loop, p);
-        else if (promise__kind(p->owner) == KIND_WALK) promise__walk_element(p, input);
-        else promise__aggregate_element(p, input);
-        break;
     default: promise__stop("a promise of kind %d was run: this is a bug of libpromise", (int)promise__kind(p));
     }
 }

@@ -4,7 +4,7 @@
  */
 #include <errno.h>
 
-#include "core.h"
+#include "ring.h"
 
 enum mode { MAP, EACH, FILTER, REDUCE };
 
@@ -81,7 +81,7 @@ static void go_on(promise_t *p) {
 
     if (!(p->flags & FLAG_DECIDED) && !w->ended && !w->asking && !(w->limit && w->in_hand == w->limit)) {
         next = promise_next(w->it);
-        e = promise__element_new(p, next);
+        e = promise__element_new(promise__loop(p), p, next);
         if (e) {
             e->slot = NULL;
             w->asking = true;
@@ -173,7 +173,7 @@ static void wait_for_given(promise_t *p, struct walk_slot *slot, promise_t *give
         promise__release(cycle);
         return;
     }
-    e = promise__element_new(p, given);
+    e = promise__element_new(promise__loop(p), p, given);
     if (!e) {
         promise_cancel(given);
         item_done(p, slot, promise__nomem());
@@ -218,7 +218,7 @@ void promise__walk_element(promise_t *e, promise_value_t input) {
     promise_t *p = e->owner;
     struct walk_slot *slot = e->slot;
 
-    promise__element_free(e);
+    promise__element_free(promise__loop(e), e);
     if (slot) item_done(p, slot, input);
     else asked_item(p, input);
     go_on(p);
