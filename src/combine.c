@@ -96,17 +96,21 @@ void promise__aggregate_element(promise_loop_t *loop, promise_t *e, promise_valu
 
 /* ---- building ---- */
 
-static promise_value_t first_result(enum mode mode, size_t n) {
+/* The two lists of SOME, as a list. */
+static PROMISE_NOINLINE promise_value_t two_lists(void) {
     promise_value_t lists[2];
 
-    if (mode == RACE) return promise_void();
-    if (mode != SOME) return promise__list_of(n);
     lists[0] = promise_list(0, NULL);
     lists[1] = promise_list(0, NULL);
     if (!promise_is_rejection(lists[0]) && !promise_is_rejection(lists[1])) return promise_list(2, lists);
     promise__release(lists[0]);
     promise__release(lists[1]);
     return promise__nomem();
+}
+
+static inline promise_value_t first_result(enum mode mode, size_t n) {
+    if (mode == RACE) return promise_void();
+    return mode == SOME ? two_lists() : promise__list_of(n);
 }
 
 /* An aggregate of n inputs that are still to be added, or NULL when out of memory. */
@@ -133,7 +137,7 @@ static PROMISE_COLD void add_nothing(promise_t *p, size_t i, promise_t *input, c
                   : promise_throw_at(NULL, &promise_errno_errors, EINVAL, "%s: promise %zu is NULL", function, i));
 }
 
-static inline void add(promise_loop_t *loop, promise_t *p, size_t i, promise_t *input, const char *function) {
+static PROMISE_INLINE void add(promise_loop_t *loop, promise_t *p, size_t i, promise_t *input, const char *function) {
     promise_t *e = NULL;
 
     if (PROMISE_LIKELY(input != NULL)) {
