@@ -18,7 +18,7 @@ int test_main(Suite *suite);
  * Never less than 1. */
 size_t test_scaled(size_t n);
 
-/* Runs a program of random steps for each seed from 1 to test_scaled(n), or for the one in the environment as SEED alone. */
+/* Runs a program of random steps for each seed from 1 to test_scaled(n), or for SEED of the environment alone. */
 void test_seeds(void (*run)(uint64_t seed), size_t n);
 /* Less than n; the same numbers for the same seed. */
 unsigned draw(unsigned n);

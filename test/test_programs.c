@@ -9,7 +9,6 @@
  */
 #include "trace.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { POOL = 16, SOURCES = 12, ITERATORS = 4 };
