@@ -20,14 +20,20 @@ static void settle_when_alone(promise_t *p) {
     if (!p->ring) promise__settle(p, p->result);
 }
 
-/* Takes outcome over; the first one counts. */
-static void fail(promise_t *p, promise_value_t outcome) {
-    promise__release(p->flags & FLAG_DECIDED ? outcome : p->result);
-    if (!(p->flags & FLAG_DECIDED)) p->result = outcome;
+/* Takes outcome over. */
+static inline void know(promise_t *p, promise_value_t outcome) {
+    promise__release(p->result);
+    p->result = outcome;
     p->flags |= FLAG_DECIDED;
 }
 
-static void conclude(promise_t *p) {
+/* The same while p is being built, where something else may have failed before: the first one counts. */
+static PROMISE_COLD void fail(promise_t *p, promise_value_t outcome) {
+    if (p->flags & FLAG_DECIDED) promise__release(outcome);
+    else know(p, outcome);
+}
+
+static inline void conclude(promise_t *p) {
     promise_loop_t *loop = promise__loop(p);
 
     if (p->ring) promise__ring_release(p, NULL);
@@ -36,7 +42,7 @@ static void conclude(promise_t *p) {
 }
 
 static void decide(promise_t *p, promise_value_t outcome) {
-    fail(p, outcome);
+    know(p, outcome);
     conclude(p);
 }
 
