@@ -27,8 +27,8 @@ static bool waits_for_shield(const promise_t *p) {
 /* Some cannot leave before their input has come: they get another one then. */
 static bool must_wait(const promise_t *p) {
     switch (promise__kind(p)) {
-    case KIND_ATTACH: return true;                             /* O3: the links above may still run */
-    case KIND_FINALLY: return (p->flags & FLAG_WAITING) != 0;  /* K3: what finally returns, runs */
+    case KIND_ATTACH: return true;                            /* O3: the links above may still run */
+    case KIND_FINALLY: return (p->flags & FLAG_WAITING) != 0; /* K3: what finally returns, runs */
     case KIND_ADOPT: return waits_for_shield(p);
     default: return false;
     }
@@ -43,7 +43,7 @@ void promise__cancel_up(promise_t *p) {
         below = p;
         p = up;
         up = next_up(up);
-    } while (up && up != start); /* a circle that was too long to be refused is cut where it came round */
+    } while (up && up != start);          /* a circle that was too long to be refused is cut where it came round */
     if (promise__loop(p)->running == p) { /* it finishes; what it returns is cancelled (K3), and waited for (O3) */
         if (below != p) below->flags |= FLAG_OVERRIDE;
     } else if (must_wait(p) && !up) {

@@ -113,8 +113,8 @@ bool promise__is_the_canceled(promise_value_t v); /* that very one: from a cance
 promise_value_t promise__bad_argument(const char *function, const char *what);
 promise_value_t promise__aggregate_error(promise_value_t reasons); /* takes the list over */
 
-promise_value_t promise__list_of(size_t n);                              /* n void items, or the ENOMEM rejection */
-int promise__list_set_name(struct list *l, size_t i, const char *name);  /* copies; -1 when out of memory */
-int promise__list_add(struct list *l, promise_value_t item);             /* takes item over, also when it gives -1 */
+promise_value_t promise__list_of(size_t n);                             /* n void items, or the ENOMEM rejection */
+int promise__list_set_name(struct list *l, size_t i, const char *name); /* copies; -1 when out of memory */
+int promise__list_add(struct list *l, promise_value_t item);            /* takes item over, also when it gives -1 */
 
 #endif

@@ -231,14 +231,14 @@ promise_t *promise_all_settled_keyed(promise_loop_t *loop, size_t n, const struc
     return of_entries(loop, ALL_SETTLED, n, entries, __func__);
 }
 
-#define DEFINE_OF(name, mode)                           \
-    promise_t *name(promise_loop_t *loop, ...) {        \
-        va_list args;                                   \
-        promise_t *p;                                   \
-        va_start(args, loop);                           \
-        p = of_args(loop, mode, 0, args, #name);        \
-        va_end(args);                                   \
-        return p;                                       \
+#define DEFINE_OF(name, mode)                                                                                                  \
+    promise_t *name(promise_loop_t *loop, ...) {                                                                               \
+        va_list args;                                                                                                          \
+        promise_t *p;                                                                                                          \
+        va_start(args, loop);                                                                                                  \
+        p = of_args(loop, mode, 0, args, #name);                                                                               \
+        va_end(args);                                                                                                          \
+        return p;                                                                                                              \
     }
 DEFINE_OF(promise_all_of, ALL)
 DEFINE_OF(promise_all_settled_of, ALL_SETTLED)

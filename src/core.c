@@ -21,8 +21,9 @@ promise_loop_t *promise__loop_or_current(promise_loop_t *loop, const char *funct
 #ifdef PROMISE_DEBUG
 void promise__check_thread(const promise_loop_t *loop, const char *function) {
     if (loop->thread != &promise__current && !loop->dead)
-        promise__stop("%s: expected the thread of the loop, called on another (promise_remote_t and promise_mailbox_t may cross)",
-                      function);
+        promise__stop(
+            "%s: expected the thread of the loop, called on another (promise_remote_t and promise_mailbox_t may cross)",
+            function);
 }
 #endif
 
@@ -112,7 +113,8 @@ static void tear_down(promise_loop_t *loop) {
 void promise_loop_free(promise_loop_t *loop) {
     if (!loop) return;
     if (loop->dead) promise__stop("promise_loop_free: expected a loop, got one that was freed");
-    if (loop->thread != &promise__current) promise__stop("promise_loop_free: expected the thread of the loop, called on another");
+    if (loop->thread != &promise__current)
+        promise__stop("promise_loop_free: expected the thread of the loop, called on another");
     if (!loop->draining && !loop->canceling) {
         tear_down(loop);
         return;

@@ -13,9 +13,9 @@ struct waiter { /* a promise_next() that came while a call was under way */
 
 struct promise_iterator {
     promise_loop_t *loop;
-    promise_t *anchor;      /* a reference of ours: the loop's memory stays as long as the iterator */
-    promise_value_t list;   /* to be walked, or a rejection to be given; void when there is a function */
-    size_t index;           /* in the list */
+    promise_t *anchor;    /* a reference of ours: the loop's memory stays as long as the iterator */
+    promise_value_t list; /* to be walked, or a rejection to be given; void when there is a function */
+    size_t index;         /* in the list */
     promise_fn *fn;
     void *arg;
     promise_t *current;     /* the call that is under way; not a reference: the call ends before it does */

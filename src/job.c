@@ -137,10 +137,12 @@ static bool shorten(promise_t *p, promise_t *inner) {
 static void follow(promise_t *p, promise_t *inner) {
     promise_loop_t *loop = promise__loop(p);
 
-    if (promise__loop(inner) != loop) promise__stop("a promise was resolved with a promise of another loop: use promise_remote_t");
+    if (promise__loop(inner) != loop)
+        promise__stop("a promise was resolved with a promise of another loop: use promise_remote_t");
     if (promise__is_cycle(p, inner)) {
         promise__drop_ref(inner);
-        promise__settle(p, promise_throw_at(p->flags & FLAG_RESOLVERS ? p->place : NULL, &promise_errors, PROMISE_ECYCLE, NULL));
+        promise__settle(p,
+                        promise_throw_at(p->flags & FLAG_RESOLVERS ? p->place : NULL, &promise_errors, PROMISE_ECYCLE, NULL));
         return;
     }
     if (!(inner->flags & FLAG_SETTLED) && shorten(p, inner)) return;
@@ -247,6 +249,4 @@ bool promise__drain(promise_loop_t *loop, unsigned budget) {
     return loop->head || loop->cancels || loop->rejected.first; /* the last ones: by the hook itself */
 }
 
-bool promise__running_is_canceled(const promise_loop_t *loop) {
-    return loop->running && loop->running->flags & FLAG_CANCELED;
-}
+bool promise__running_is_canceled(const promise_loop_t *loop) { return loop->running && loop->running->flags & FLAG_CANCELED; }

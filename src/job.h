@@ -28,7 +28,8 @@ void promise__look_if_unused(promise_t *p); /* the same for any p that is settle
 /* p is settled. */
 static inline void promise__free_if_unused(promise_t *p) {
     if (p->refs) return;
-    if (PROMISE_UNLIKELY(promise__flags(p) & (FLAG_QUEUED | FLAG_LISTED | FLAG_NAMED | FLAG_RESOLVERS))) promise__look_if_unused(p);
+    if (PROMISE_UNLIKELY(promise__flags(p) & (FLAG_QUEUED | FLAG_LISTED | FLAG_NAMED | FLAG_RESOLVERS)))
+        promise__look_if_unused(p);
     else promise__free_settled(promise__loop(p), p);
 }
 
@@ -51,7 +52,7 @@ static inline void promise__wait_for(promise_t *c, promise_t *p) {
     promise__append_child(p, c);
 }
 
-void promise__settle_alone(promise_t *p); /* nobody waits for it */
+void promise__settle_alone(promise_t *p);              /* nobody waits for it */
 void promise__unwrap(promise_t *p, promise_value_t v); /* v is a promise or a thenable */
 
 /* Takes v over, which has no owner bits. */

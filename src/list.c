@@ -18,8 +18,7 @@ static size_t list_print(const void *object, char *buffer, size_t size) {
     return (size_t)snprintf(buffer, size, "a list of %zu", ((const struct list *)object)->size);
 }
 
-const struct promise_type promise_type_list = {
-    sizeof(struct promise_type), "list", list_free, NULL, NULL, NULL, list_print};
+const struct promise_type promise_type_list = {sizeof(struct promise_type), "list", list_free, NULL, NULL, NULL, list_print};
 
 static struct list *list_new(size_t capacity, promise_value_t *v) {
     struct list *l = promise__cell_new(&promise_type_list, sizeof *l, v);

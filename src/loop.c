@@ -101,7 +101,8 @@ static void host_gone(void *data) {
     if (!h->depth) host_free(h); /* else whoever is above us on the stack does it */
 }
 
-static const struct promise_host event_host = {sizeof event_host, host_wake, host_now, host_after, host_cancel_after, host_gone};
+static const struct promise_host event_host = {sizeof event_host, host_wake,         host_now,
+                                               host_after,        host_cancel_after, host_gone};
 
 struct event_host *promise__event_host(const promise_loop_t *loop) {
     return loop->host == &event_host ? loop->host_data : NULL;
@@ -118,8 +119,9 @@ static void drain_due(evutil_socket_t fd, short what, void *arg) {
 void promise__host_drain(struct event_host *h) {
     promise_loop_drain(h->loop);
     if (--h->depth || h->loop) return;
-    if (h->own_base) promise__stop("promise_loop_free: libevent is dispatching the loop's own base: run it by promise_loop_run, "
-                                   "or give promise_loop_new a base of yours");
+    if (h->own_base)
+        promise__stop("promise_loop_free: libevent is dispatching the loop's own base: run it by promise_loop_run, "
+                      "or give promise_loop_new a base of yours");
     host_free(h);
 }
 
@@ -207,8 +209,7 @@ static int run_until(struct event_host *h, promise_t *p, promise_value_t *result
     status = promise_is_rejection(outcome) ? -1 : 0;
     if (result) promise_value_set(result, outcome);
     else if (p->flags & FLAG_SETTLED) promise__release(outcome);
-    else { /* for the hook: now, unless broken off: then no job is to run */
-        promise_unref(promise__settled(h->loop, outcome));
+    else { /* for the hook: now, unless broken off: then no job is to run */ promise_unref(promise__settled(h->loop, outcome));
         if (code == PROMISE_ESTALLED) promise_loop_drain(h->loop);
     }
     return status;

@@ -12,7 +12,7 @@ struct event_host {
     promise_loop_t *loop; /* NULL once it is gone */
     struct event_base *base;
     bool own_base;
-    unsigned depth;       /* how many of promise_loop_run, _turn and our event callbacks are on the stack */
+    unsigned depth; /* how many of promise_loop_run, _turn and our event callbacks are on the stack */
     struct event *drain;
     promise_mailbox_t *mailbox; /* made when it is first asked for */
     struct event *mail;         /* the mailbox's wake-up */

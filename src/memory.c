@@ -13,7 +13,8 @@ static struct {
     void (*release)(void *block);
 } memory = {malloc, realloc, free};
 
-int promise_set_allocator(void *(*alloc)(size_t size), void *(*resize)(void *block, size_t size), void (*release)(void *block)) {
+int promise_set_allocator(void *(*alloc)(size_t size), void *(*resize)(void *block, size_t size),
+                          void (*release)(void *block)) {
     bool none = !alloc && !resize && !release;
 
     if (!none && !(alloc && resize && release)) return -1;

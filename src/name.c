@@ -76,9 +76,7 @@ int promise_set_name(promise_t *p, const char *text) {
     return 0;
 }
 
-static const char *name_of(const promise_t *p) {
-    return p->flags & FLAG_NAMED ? (*find(promise__loop(p), p))->text : NULL;
-}
+static const char *name_of(const promise_t *p) { return p->flags & FLAG_NAMED ? (*find(promise__loop(p), p))->text : NULL; }
 
 const char *promise_get_name(const promise_t *p) {
     promise__check(p, __func__);

@@ -7,7 +7,8 @@
 
 PROMISE_COLD void promise__misused(const promise_t *p, const char *function) {
     if (!p) promise__stop("%s: the promise is NULL", function);
-    if (!(p->flags & FLAG_LIVE)) promise__stop("%s: expected a promise, got one that is gone (was it consumed before?)", function);
+    if (!(p->flags & FLAG_LIVE))
+        promise__stop("%s: expected a promise, got one that is gone (was it consumed before?)", function);
     promise__stop("%s: expected a promise with a reference, got one that was consumed before (promise_ref it)", function);
 }
 
@@ -57,7 +58,8 @@ promise_t *promise_from(promise_loop_t *loop, promise_value_t v) {
     v = promise__take(v);
     if (!promise__must_unwrap(v)) return promise__settled(loop, v);
     if (promise__type(v) == &promise_type_promise) {
-        if (promise__loop(v.as.pointer) != loop) promise__stop("promise_from: expected a promise of this loop, got one of another");
+        if (promise__loop(v.as.pointer) != loop)
+            promise__stop("promise_from: expected a promise of this loop, got one of another");
         return v.as.pointer;
     }
     p = promise__alloc(loop, KIND_REACTION);
@@ -124,7 +126,9 @@ static void settle_by(promise_t *p, promise_value_t v, bool unwrap) {
     promise__settle(p, unwrap ? v : promise_throw_value(v));
 }
 
-void promise_resolve(promise_resolver_t *resolver, promise_value_t v) { settle_by(promise__check_resolver(resolver, __func__), v, true); }
+void promise_resolve(promise_resolver_t *resolver, promise_value_t v) {
+    settle_by(promise__check_resolver(resolver, __func__), v, true);
+}
 void promise_reject(promise_resolver_t *resolver, promise_value_t reason) {
     settle_by(promise__check_resolver(resolver, __func__), reason, false);
 }

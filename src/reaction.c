@@ -92,9 +92,7 @@ void promise__react(promise_loop_t *loop, promise_t *p, promise_value_t input) {
         break;
     }
     case KIND_ADOPT:
-    case KIND_SHIELD:
-        promise__settle(p, promise__copy(input));
-        break;
+    case KIND_SHIELD: promise__settle(p, promise__copy(input)); break;
     case KIND_FINALLY: react_finally(loop, p, input); break;
     case KIND_ATTACH: react_attach(loop, p, input); break;
     case KIND_TIMEOUT: react_timeout(loop, p, input); break;

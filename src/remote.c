@@ -39,7 +39,7 @@ struct promise_mailbox {
     _Atomic(struct mail *) stack;
     int wake_read, wake_write;
     atomic_bool nudged;
-    struct mail nudge; /* brings a reference back to the loop, so that it sees that nobody is left */
+    struct mail nudge;         /* brings a reference back to the loop, so that it sees that nobody is left */
     promise_remote_t *remotes; /* the loop's thread only: those that have not been used */
 };
 
@@ -100,14 +100,16 @@ void promise_mailbox_unref(promise_mailbox_t *m) {
     if (!m) return;
     refs = atomic_load_explicit(&m->refs, memory_order_relaxed);
     while (refs > 2)
-        if (atomic_compare_exchange_weak_explicit(&m->refs, &refs, refs - 1, memory_order_acq_rel, memory_order_relaxed)) return;
+        if (atomic_compare_exchange_weak_explicit(&m->refs, &refs, refs - 1, memory_order_acq_rel, memory_order_relaxed))
+            return;
     if (atomic_exchange(&m->nudged, true) || push(m, &m->nudge) < 0) mailbox_release(m);
 }
 
 /* One reference of our own that may leave for another thread (H3). */
 static promise_value_t take_to_cross(promise_value_t v, const char *function) {
     v = promise__take(v);
-    if (promise__type(v) == &promise_type_promise) promise__stop("%s: expected a value that may cross threads, got a promise", function);
+    if (promise__type(v) == &promise_type_promise)
+        promise__stop("%s: expected a value that may cross threads, got a promise", function);
 #ifdef PROMISE_DEBUG
     if (promise__type(v) && promise__type(v)->free) {
         size_t refs = ((struct cell *)v.as.pointer)->refs;

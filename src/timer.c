@@ -5,9 +5,7 @@
 
 #include "core.h"
 
-static bool has_clock(const promise_loop_t *loop) {
-    return loop->host->now && loop->host->after && loop->host->cancel_after;
-}
+static bool has_clock(const promise_loop_t *loop) { return loop->host->now && loop->host->after && loop->host->cancel_after; }
 
 static promise_value_t no_clock(const char *function) {
     return promise_throw_at(NULL, &promise_errno_errors, ENOSYS, "%s: the loop's host has no clock", function);
@@ -65,7 +63,8 @@ static void expire(void *arg) {
     /* What has settled and still has p below it is queued: where nothing is, there is no need to walk to it past all that
      * wait with p, which may be a million (T3). */
     if (promise__loop(p)->head && input_has_settled(p)) return;
-    give_up(p, promise_throw_at(NULL, &promise_errors, PROMISE_ETIMEDOUT, "timed out after %llu ms", (unsigned long long)p->ms));
+    give_up(p,
+            promise_throw_at(NULL, &promise_errors, PROMISE_ETIMEDOUT, "timed out after %llu ms", (unsigned long long)p->ms));
 }
 
 promise_t *promise_timeout(promise_t *p, uint64_t ms) {

@@ -126,7 +126,7 @@ static promise_value_t fold(promise_t *p, const struct walk_slot *slot, promise_
             return promise_throw_at(NULL, &promise_errno_errors, EINVAL, "promise_filter: fn gave a %s, expected an int",
                                     promise_type_name(outcome));
         return put(p, slot->index, outcome.as.integer ? promise__copy(slot->item) : promise_end()) < 0 ? promise__nomem()
-                                                                                                      : promise_void();
+                                                                                                       : promise_void();
     case REDUCE:
         promise__release(p->result);
         p->result = promise__copy(outcome);

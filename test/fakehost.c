@@ -66,7 +66,8 @@ static void host_gone(void *data) {
     host->gone = true;
 }
 
-static const struct promise_host with_clock = {sizeof with_clock, host_wake, host_now, host_after, host_cancel_after, host_gone};
+static const struct promise_host with_clock = {sizeof with_clock, host_wake,         host_now,
+                                               host_after,        host_cancel_after, host_gone};
 static const struct promise_host without_clock = {.size = sizeof without_clock, .wake = host_wake, .gone = host_gone};
 
 /* ---- make and free ---- */

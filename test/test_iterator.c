@@ -41,7 +41,8 @@ START_TEST(none_and_wrong_ones) { /* O2: an iterator that rejects, then ends */
     expect(promise_next(it), "end");
     promise_iterator_close(it);
     promise_iterator_t *const wrong[] = {promise_items(loop, 1, NULL), promise_strings(loop, 1, NULL),
-                                         promise_strings(loop, 2, strings), promise_list_items(loop, promise_string("no list"))};
+                                         promise_strings(loop, 2, strings),
+                                         promise_list_items(loop, promise_string("no list"))};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         expect(promise_next(wrong[i]), "!errno22");
         expect(promise_next(wrong[i]), "end");

@@ -1,4 +1,5 @@
-/* Remotes and mailboxes seen from the loop's thread alone: what it waits for (J3), what comes of them, out of memory, misuse. */
+/* Remotes and mailboxes seen from the loop's thread alone: what it waits for (J3), what comes of them, out of memory,
+ * misuse. */
 #include "support.h"
 
 #include <errno.h>
@@ -261,8 +262,9 @@ static void use_there(void *arg) {
 }
 START_TEST(H1_H3_debug_builds_check) {
     open_loop();
-    test_assert_stops(cross_with_count, NULL, "promise_post: expected a value with one reference, got a string with 2"); /* H3 */
-    test_assert_stops(use_there, NULL, "promise_ref: expected the thread of the loop, called on another");               /* H1 */
+    test_assert_stops(cross_with_count, NULL,
+                      "promise_post: expected a value with one reference, got a string with 2");           /* H3 */
+    test_assert_stops(use_there, NULL, "promise_ref: expected the thread of the loop, called on another"); /* H1 */
     close_loop();
 }
 END_TEST

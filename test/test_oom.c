@@ -169,7 +169,8 @@ static promise_t *make_thenable(int *o) {
 static promise_t *make_sleep(int *o) { return promise_then(promise_timeout(promise_sleep(loop, 10), 20), text, o); }
 static promise_t *make_timeout(int *o) { return promise_timeout(promise_then(promise_sleep(loop, 20), text, o), 10); }
 
-#define THREE(o) promise_then(promise_sleep(loop, 1), text, (o)), promise_try(loop, throw_io, (o)), promise_try(loop, adopt_one, (o))
+#define THREE(o)                                                                                                               \
+    promise_then(promise_sleep(loop, 1), text, (o)), promise_try(loop, throw_io, (o)), promise_try(loop, adopt_one, (o))
 
 static promise_t *make_all(int *o) { return promise_all_of(loop, THREE(o), NULL); }
 static promise_t *make_all_settled(int *o) { return promise_all_settled_of(loop, THREE(o), NULL); }
@@ -218,14 +219,30 @@ static const struct call {
     make_fn *make;
     bool rejects; /* also with memory enough */
 } calls[] = {
-    {"new", make_new, false},         {"abandon", make_abandoned, true}, {"chain", make_chain, false},
-    {"wrap", make_wrapped, false},    {"values", make_values, false},    {"set_name", make_named, false},
-    {"thenable", make_thenable, false}, {"sleep", make_sleep, false},    {"timeout", make_timeout, true},
-    {"all", make_all, true},          {"all_settled", make_all_settled, false}, {"any", make_any, false},
-    {"any of none", make_no_any, true}, {"race", make_race, true},       {"some", make_some, false},
-    {"keyed", make_keyed, false},     {"map", make_map, false},          {"each", make_each, false},
-    {"filter", make_filter, false},   {"reduce", make_reduce, false},    {"pull", make_pull, false},
-    {"next", make_next, false},       {"repeat", make_repeat, false},    {"retry", make_retry, false},
+    {"new", make_new, false},
+    {"abandon", make_abandoned, true},
+    {"chain", make_chain, false},
+    {"wrap", make_wrapped, false},
+    {"values", make_values, false},
+    {"set_name", make_named, false},
+    {"thenable", make_thenable, false},
+    {"sleep", make_sleep, false},
+    {"timeout", make_timeout, true},
+    {"all", make_all, true},
+    {"all_settled", make_all_settled, false},
+    {"any", make_any, false},
+    {"any of none", make_no_any, true},
+    {"race", make_race, true},
+    {"some", make_some, false},
+    {"keyed", make_keyed, false},
+    {"map", make_map, false},
+    {"each", make_each, false},
+    {"filter", make_filter, false},
+    {"reduce", make_reduce, false},
+    {"pull", make_pull, false},
+    {"next", make_next, false},
+    {"repeat", make_repeat, false},
+    {"retry", make_retry, false},
 };
 enum { CALLS = sizeof calls / sizeof *calls };
 
@@ -252,7 +269,9 @@ static bool around(const struct call *call, size_t n, bool for_good) {
     test_alloc_fail_at(0);
     promise_value_set(&outcome, promise_peek(p));
     if (!promise_is_rejection(outcome)) ck_assert_msg(!call->rejects, "%s, %zu: was to reject", call->name, n);
-    else ck_assert_msg(call->rejects || (failed && tells(outcome)), "%s, %zu: %s", call->name, n, promise_error_message(outcome));
+    else
+        ck_assert_msg(call->rejects || (failed && tells(outcome)), "%s, %zu: %s", call->name, n,
+                      promise_error_message(outcome));
     promise_value_clear(&outcome);
     promise_cancel(p);
     fakehost_drain(&host);

@@ -247,7 +247,8 @@ static void end_program(uint64_t seed) {
     ck_assert(host.gone);
     for (int i = 0; i < ITERATORS; i++) promise_iterator_close(iterators[i]);
     for (int i = 0; i < POOL; i++) {
-        ck_assert_msg(!pool[i] || promise_get_state(pool[i]) != PROMISE_PENDING, "program %llu: pending", (unsigned long long)seed);
+        ck_assert_msg(!pool[i] || promise_get_state(pool[i]) != PROMISE_PENDING, "program %llu: pending",
+                      (unsigned long long)seed);
         promise_unref(pool[i]);
     }
     for (int i = 0; i < SOURCES; i++)

@@ -90,7 +90,8 @@ END_TEST
 
 START_TEST(boxes_and_objects) {
     struct user u = {.refs = 1};
-    promise_value_t box = promise_box(&u, count_free), borrowed = promise_box(NULL, NULL), v = user_value(&u), c = counted_value(&u);
+    promise_value_t box = promise_box(&u, count_free), borrowed = promise_box(NULL, NULL), v = user_value(&u),
+                    c = counted_value(&u);
 
     ck_assert_ptr_eq(promise_as_box(box), &u);
     ck_assert_ptr_null(promise_as_box(borrowed));
@@ -112,10 +113,12 @@ END_TEST
 /* Bad arguments are EINVAL rejections that name the argument. */
 START_TEST(bad_arguments) {
     struct user u;
-    promise_value_t bad[] = {promise_string(NULL), promise_string_take(NULL), promise_bytes(NULL, 1), promise_bytes_take(NULL, 1),
-                             promise_object(NULL, &u), promise_object(&promise_type_user, NULL), promise_list(1, NULL)};
-    const char *named[] = {"promise_string: text", "promise_string_take: text", "promise_bytes: data", "promise_bytes_take: data",
-                           "promise_object: type", "promise_object: object", "promise_list: values"};
+    promise_value_t bad[] = {promise_string(NULL),        promise_string_take(NULL), promise_bytes(NULL, 1),
+                             promise_bytes_take(NULL, 1), promise_object(NULL, &u),  promise_object(&promise_type_user, NULL),
+                             promise_list(1, NULL)};
+    const char *named[] = {"promise_string: text",     "promise_string_take: text", "promise_bytes: data",
+                           "promise_bytes_take: data", "promise_object: type",      "promise_object: object",
+                           "promise_list: values"};
 
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         ck_assert(promise_is_rejection(bad[i]));
@@ -137,7 +140,8 @@ START_TEST(V1_marks) {
     ck_assert(promise_is(promise_reason(r), &promise_type_string));
     ck_assert(promise_is_rejection(promise_throw_value(r)));
     ck_assert(!promise_is_rejection(promise_reason(v)));
-    ck_assert(promise_is_rejection(promise_throw_value(promise_void())) && !promise_is_void(promise_throw_value(promise_void())));
+    ck_assert(promise_is_rejection(promise_throw_value(promise_void())) &&
+              !promise_is_void(promise_throw_value(promise_void())));
     ck_assert_str_eq(promise_type_name(r), "string");
     promise_value_clear(&r);
 }

@@ -54,7 +54,8 @@ PROMISE_API PROMISE_MUST_USE promise_t *promise_each(promise_iterator_t *it, siz
 /* The list of the items for which fn gave a promise_int() other than 0. Another type than int is an EINVAL rejection. */
 PROMISE_API PROMISE_MUST_USE promise_t *promise_filter(promise_iterator_t *it, size_t limit, promise_fn *fn, void *arg);
 /* One by one: fn gets a list of two, what it gave last (initial at first) and the item. The promise of what it gave last. */
-PROMISE_API PROMISE_MUST_USE promise_t *promise_reduce(promise_iterator_t *it, promise_value_t initial, promise_fn *fn, void *arg);
+PROMISE_API PROMISE_MUST_USE promise_t *promise_reduce(promise_iterator_t *it, promise_value_t initial, promise_fn *fn,
+                                                       void *arg);
 
 /* Calls fn again and again, each time when what it gave before has settled, with that value (void at first), until it gives
  * the end or a rejection. Fulfilled with the value before the end. Memory does not grow with the number of turns. */

@@ -72,7 +72,8 @@ PROMISE_API PROMISE_MUST_USE promise_t *promise_then(promise_t *p, promise_fn *f
 /* fn gets the rejection when p is rejected; a value passes by. `return v` passes the rejection on. */
 PROMISE_API PROMISE_MUST_USE promise_t *promise_catch(promise_t *p, promise_fn *fn, void *arg);
 /* One of the two; either may be NULL: then what is for it passes by. */
-PROMISE_API PROMISE_MUST_USE promise_t *promise_then_catch(promise_t *p, promise_fn *fulfilled, promise_fn *rejected, void *arg);
+PROMISE_API PROMISE_MUST_USE promise_t *promise_then_catch(promise_t *p, promise_fn *fulfilled, promise_fn *rejected,
+                                                           void *arg);
 /* fn gets void in either case; p's outcome passes by, unless fn gives a rejection or a promise that rejects. A promise that
  * it gives is waited for, also when the chain is cancelled (K3). */
 PROMISE_API PROMISE_MUST_USE promise_t *promise_finally(promise_t *p, promise_fn *fn, void *arg);
