@@ -243,6 +243,25 @@ START_TEST(J5_what_the_teardown_ends_is_not_fulfilled) {
 }
 END_TEST
 
+static promise_value_t say(promise_value_t v, void *arg) {
+    trace("%s:%s", (const char *)arg, shown(v));
+    return promise_end();
+}
+
+START_TEST(N1_one_type_of_function) {
+    char *texts[] = {"x"};
+
+    promise_unref(promise_try(loop, say, "try"));
+    promise_unref(promise_then(promise_from(loop, promise_int(5)), say, "then"));
+    promise_unref(promise_repeat(loop, say, "repeat"));
+    promise_unref(promise_retry(loop, NULL, say, "retry"));
+    promise_unref(promise_each(promise_pull(loop, say, "pull"), 1, say, "never"));
+    promise_unref(promise_each(promise_strings(loop, 1, texts), 1, say, "each"));
+    fakehost_drain(&host);
+    trace_is("try:- then:5 repeat:- retry:1 pull:- each:x");
+}
+END_TEST
+
 static void repeat_nothing(void *arg) { promise_unref(promise_repeat(loop, NULL, arg)); }
 
 START_TEST(wrong_use_stops_the_program) {
@@ -270,6 +289,7 @@ int main(void) {
     tcase_add_test(t, a_turn_that_waits_for_its_own_loop_is_refused);
     tcase_add_test(t, J5_the_teardown_ends_an_endless_one);
     tcase_add_test(t, J5_what_the_teardown_ends_is_not_fulfilled);
+    tcase_add_test(t, N1_one_type_of_function);
     tcase_add_test(t, wrong_use_stops_the_program);
     suite_add_tcase(suite, t);
     return test_main(suite);

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The conformance suites, on an installed copy of the library: docs/conformance.md. Prints TAP. What npm installs stays
+# The conformance suites (T1), on an installed copy of the library: docs/conformance.md. Prints TAP. What npm installs stays
 # in the build folder, in conformance-npm, until the lock file changes.
 set -u
 
