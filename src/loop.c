@@ -209,7 +209,9 @@ static int run_until(struct event_host *h, promise_t *p, promise_value_t *result
     status = promise_is_rejection(outcome) ? -1 : 0;
     if (result) promise_value_set(result, outcome);
     else if (p->flags & FLAG_SETTLED) promise__release(outcome);
-    else { /* for the hook: now, unless broken off: then no job is to run */ promise_unref(promise__settled(h->loop, outcome));
+    else {
+        /* For the hook: now, unless broken off, when no job is to run. */
+        promise_unref(promise__settled(h->loop, outcome));
         if (code == PROMISE_ESTALLED) promise_loop_drain(h->loop);
     }
     return status;
