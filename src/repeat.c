@@ -1,7 +1,5 @@
 /* repeat and retry: loops of promises, written with them. Each turn returns the promise of the next, and the chain is
  * shortened. */
-#include <errno.h>
-
 #include <promise/timer.h>
 
 #include "core.h"
