@@ -13,6 +13,7 @@
  *     <promise/host.h>      the job queue on any other event loop
  *     <promise/remote.h>    settling from other threads
  *     <promise/memory.h>    replacing malloc
+ *     <promise/source.h>    writing a source of one's own
  */
 #ifndef PROMISE_H
 #define PROMISE_H
@@ -25,6 +26,7 @@
 #include <promise/memory.h>
 #include <promise/promise.h>
 #include <promise/remote.h>
+#include <promise/source.h>
 #include <promise/timer.h>
 #include <promise/value.h>
 

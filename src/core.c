@@ -94,16 +94,23 @@ static void drain_all(promise_loop_t *loop) {
     while (promise__drain(loop, UINT_MAX)) {}
 }
 
-static void tear_down(promise_loop_t *loop) {
-    loop->dying = true;
-    loop->free_wanted = false;
+/* What runs meanwhile may make new ones. */
+void promise__cancel_everything(promise_loop_t *loop) {
     drain_all(loop);
     for (;;) {
         promise__slab_each(loop, cancel_if_root);
         if (!loop->cancels) promise__slab_each(loop, cancel_if_child);
-        if (!loop->cancels && !loop->head) break;
+        if (!loop->cancels && !loop->head) return;
         drain_all(loop);
     }
+}
+
+static void tear_down(promise_loop_t *loop) {
+    loop->dying = true;
+    loop->free_wanted = false;
+    promise__cancel_everything(loop);
+    promise__sources_go(loop);
+    promise__cancel_everything(loop);
     if (loop->host->gone) loop->host->gone(loop->host_data);
     promise__slab_flush(loop);
     loop->dead = true;

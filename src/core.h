@@ -150,6 +150,7 @@ struct promise_loop {
     promise_iterator_t *nomem_iterator;
     struct name **names; /* a table, see name.c */
     size_t name_slots, name_count;
+    struct promise_source *sources, *singles; /* what has to go with the loop, see source.c */
 
     /* the slab */
     promise_t *free;       /* the free slots that were taken over from the current page, linked by next */
@@ -168,6 +169,7 @@ extern _Thread_local promise_loop_t *promise__current;
 /* The loop that a public function is to use: loop, or the running one (O6). */
 promise_loop_t *promise__loop_or_current(promise_loop_t *loop, const char *function);
 promise_loop_t *promise__loop_create(const struct promise_host *host, void *data);
+void promise__cancel_everything(promise_loop_t *loop); /* and drains what comes of it */
 void promise__loop_destroy(promise_loop_t *loop); /* frees the memory of a dead loop: from the slab, when it is empty */
 
 #ifdef PROMISE_DEBUG
@@ -303,6 +305,10 @@ void promise__timer_stop(promise_loop_t *loop, promise_t *p);
 promise_loop_t *promise__iterator_loop(const promise_iterator_t *it);
 promise_iterator_t *promise__iterator_nomem(promise_loop_t *loop); /* the one that each loop has, or NULL: no memory */
 void promise__iterator_free(promise_iterator_t *it);
+
+/* ---- source.c ---- */
+
+void promise__sources_go(promise_loop_t *loop); /* tells all that the loop goes */
 
 /* ---- name.c ---- */
 

@@ -14,6 +14,7 @@ promiseinclude_HEADERS = \
 	include/promise/memory.h \
 	include/promise/promise.h \
 	include/promise/remote.h \
+	include/promise/source.h \
 	include/promise/timer.h \
 	include/promise/value.h
 
@@ -45,6 +46,7 @@ libpromise_core_la_SOURCES = \
 	src/ring.c \
 	src/ring.h \
 	src/slab.c \
+	src/source.c \
 	src/timer.c \
 	src/unhandled.c \
 	src/value.c \

@@ -87,14 +87,26 @@ static void host_cancel_after(void *data, void *timer) {
     promise__free(t);
 }
 
+/* What libevent puts off to the next turn of the base: bufferevents that were freed, look-ups that were cancelled. */
+static void turn_last(struct event_host *h) { event_base_loop(h->base, EVLOOP_NONBLOCK); }
+
 static void host_free(struct event_host *h) {
-    if (h->own_base) event_base_free(h->base);
+    if (h->own_base) {
+        turn_last(h);
+        event_base_free(h->base);
+    }
     promise__free(h);
 }
 
 static void host_gone(void *data) {
     struct event_host *h = data;
 
+    if (h->own_base && !h->depth) { /* else when whoever is above us on the stack has left the base */
+        h->depth++;
+        turn_last(h);
+        promise__cancel_everything(h->loop);
+        h->depth--;
+    }
     promise__mailbox_close(h);
     event_free(h->drain);
     h->loop = NULL;
@@ -117,7 +129,7 @@ static void drain_due(evutil_socket_t fd, short what, void *arg) {
 }
 
 void promise__host_drain(struct event_host *h) {
-    promise_loop_drain(h->loop);
+    if (h->loop && !h->loop->draining && !h->loop->canceling) promise_loop_drain(h->loop);
     if (--h->depth || h->loop) return;
     if (h->own_base)
         promise__stop("promise_loop_free: libevent is dispatching the loop's own base: run it by promise_loop_run, "

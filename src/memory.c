@@ -30,6 +30,10 @@ void promise__free(void *block) {
     if (block) memory.release(block);
 }
 
+void *promise_memory_alloc(size_t size) { return promise__malloc(size); }
+void *promise_memory_resize(void *block, size_t size) { return promise__realloc(block, size); }
+void promise_memory_free(void *block) { promise__free(block); }
+
 PROMISE_COLD void promise__stop(const char *format, ...) {
     va_list args;
 

@@ -16,6 +16,11 @@ PROMISE_BEGIN
 PROMISE_API int promise_set_allocator(void *(*alloc)(size_t size), void *(*resize)(void *block, size_t size),
                                       void (*release)(void *block));
 
+/* The functions in use, for those who write sources; NULL when out of memory, as malloc(3), realloc(3) and free(3) do it. */
+PROMISE_API PROMISE_MUST_USE void *promise_memory_alloc(size_t size);
+PROMISE_API PROMISE_MUST_USE void *promise_memory_resize(void *block, size_t size);
+PROMISE_API void promise_memory_free(void *block);
+
 PROMISE_END
 
 #endif
