@@ -1,9 +1,9 @@
-# The measurements: `make bench`. They use the public headers only, and link the static library.
+# The measurements: `make bench`. They use the public headers only, and link the static libraries.
 
 EXTRA_PROGRAMS += bench/bench
 bench_bench_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
 bench_bench_LDFLAGS = -static
-bench_bench_LDADD = libpromise.la $(LIBEVENT_LIBS)
+bench_bench_LDADD = libpromise.la libpromise-core.la $(EVENT_EXTRA_LIBS) $(LIBEVENT_LIBS)
 bench_bench_SOURCES = \
 	bench/bench.c \
 	bench/bench.h \

@@ -1,6 +1,7 @@
-# The examples. They use the public headers only, and link the shared library.
+# The examples. They use the public headers only, and link the shared libraries.
 
-EXAMPLE_LIBS = libpromise.la $(LIBEVENT_LIBS)
+EXAMPLE_LIBS = libpromise.la libpromise-core.la $(EVENT_EXTRA_LIBS) $(LIBEVENT_LIBS)
+TLS_EXAMPLE_LIBS = libpromise-tls.la $(EXAMPLE_LIBS)
 
 # --- linkcheck: one job, with callbacks and with promises ----------------------------------------------------------------
 
@@ -14,7 +15,7 @@ MEMCHECK_TESTS += test/linkcheck.sh
 
 # What both versions share.
 check_LTLIBRARIES += examples/linkcheck/libshared.la
-examples_linkcheck_libshared_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(EVENT_EXTRA_CFLAGS) $(GUMBO_CFLAGS)
+examples_linkcheck_libshared_la_CPPFLAGS = $(AM_CPPFLAGS) $(GUMBO_CFLAGS)
 examples_linkcheck_libshared_la_LIBADD = $(EVENT_EXTRA_LIBS) $(GUMBO_LIBS) $(LIBEVENT_LIBS)
 examples_linkcheck_libshared_la_SOURCES = \
 	examples/linkcheck/crawl.c \
@@ -33,22 +34,19 @@ examples_linkcheck_libshared_la_SOURCES = \
 	examples/linkcheck/url.h
 
 examples_linkcheck_callback_SOURCES = examples/linkcheck/callback.c
-examples_linkcheck_callback_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(EVENT_EXTRA_CFLAGS)
 examples_linkcheck_callback_LDADD = examples/linkcheck/libshared.la $(EVENT_EXTRA_LIBS) $(LIBEVENT_LIBS)
 
 examples_linkcheck_promise_SOURCES = examples/linkcheck/promise.c examples/linkcheck/http.c examples/linkcheck/http.h
-examples_linkcheck_promise_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(EVENT_EXTRA_CFLAGS)
-examples_linkcheck_promise_LDADD = examples/linkcheck/libshared.la $(EVENT_EXTRA_LIBS) $(EXAMPLE_LIBS)
+examples_linkcheck_promise_LDADD = examples/linkcheck/libshared.la $(EXAMPLE_LIBS)
 
-test_linkserver_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
 test_linkserver_LDADD = $(LIBEVENT_LIBS)
 
 demo: $(LINKCHECK)
 	@$(SHELL) '$(srcdir)/examples/linkcheck/demo.sh' '$(srcdir)/examples/linkcheck' examples/linkcheck
 else
 demo:
-	@echo "The demo needs libevent_extra and gumbo, which configure has not found. Install them (Debian and Ubuntu:" >&2
-	@echo "apt-get install libevent-dev libgumbo-dev) and configure again, or let ./bootstrap demo do both." >&2
+	@echo "The demo needs gumbo, which configure has not found. Install it (Debian and Ubuntu:" >&2
+	@echo "apt-get install libgumbo-dev) and configure again, or let ./bootstrap demo do both." >&2
 	@exit 1
 endif
 
@@ -68,11 +66,9 @@ MEMCHECK_TESTS += test/ask.sh
 ASK = examples/ask/ask.c examples/ask/ask.h examples/ask/server.c examples/ask/server.h
 
 examples_ask_callback_SOURCES = examples/ask/callback.c $(ASK)
-examples_ask_callback_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
 examples_ask_callback_LDADD = $(LIBEVENT_LIBS)
 
 examples_ask_promise_SOURCES = examples/ask/promise.c $(ASK)
-examples_ask_promise_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
 examples_ask_promise_LDADD = $(EXAMPLE_LIBS)
 
 EXTRA_DIST += test/ask.expected test/ask.sh
@@ -104,11 +100,9 @@ examples_tour_hello_LDADD = $(EXAMPLE_LIBS)
 examples_tour_host_LDADD = $(EXAMPLE_LIBS)
 examples_tour_iterator_SOURCES = examples/tour/iterator.c $(TOUR)
 examples_tour_iterator_LDADD = $(EXAMPLE_LIBS)
-examples_tour_loop_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
 examples_tour_loop_LDADD = $(EXAMPLE_LIBS)
 examples_tour_memory_LDADD = $(EXAMPLE_LIBS)
 examples_tour_promise_SOURCES = examples/tour/promise.c $(TOUR)
-examples_tour_promise_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
 examples_tour_promise_LDADD = $(EXAMPLE_LIBS)
 examples_tour_remote_SOURCES = examples/tour/remote.c $(TOUR)
 examples_tour_remote_LDADD = $(EXAMPLE_LIBS)

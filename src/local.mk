@@ -1,10 +1,12 @@
-# The library: its headers, its sources, and how it is linked.
+# libpromise-core: its headers, its sources, and how it is linked. It needs libevent_core only.
 
 include_HEADERS = \
 	include/promise.h
 
 promiseincludedir = $(includedir)/promise
-promiseinclude_HEADERS = \
+promiseinclude_HEADERS = $(core_headers) $(net_headers)
+
+core_headers = \
 	include/promise/combine.h \
 	include/promise/error.h \
 	include/promise/export.h \
@@ -18,12 +20,19 @@ promiseinclude_HEADERS = \
 	include/promise/timer.h \
 	include/promise/value.h
 
+# How each of the libraries is compiled and linked. What is installed exports the public names only. (Visibility alone would
+# let coverage builds add theirs.)
+library_cppflags = -I$(top_srcdir)/include $(LIBEVENT_CFLAGS)
+library_cflags = $(WARN_CFLAGS) $(THREAD_CFLAGS) $(VISIBILITY_CFLAGS) $(OPTIMIZE_CFLAGS)
+library_ldflags = -version-info $(LIBRARY_VERSION) -no-undefined $(THREAD_CFLAGS)
+library_exports = -export-symbols-regex '^promise_[a-z]'
+
 # All of it, internal names included: what white-box tests link.
-noinst_LTLIBRARIES += libpromise-core.la
-libpromise_core_la_CPPFLAGS = -I$(top_srcdir)/include $(LIBEVENT_CFLAGS)
-libpromise_core_la_CFLAGS = $(WARN_CFLAGS) $(VISIBILITY_CFLAGS) $(OPTIMIZE_CFLAGS)
-libpromise_core_la_LIBADD = $(LIBEVENT_LIBS)
-libpromise_core_la_SOURCES = \
+noinst_LTLIBRARIES += libcore.la
+libcore_la_CPPFLAGS = $(library_cppflags)
+libcore_la_CFLAGS = $(library_cflags)
+libcore_la_LIBADD = $(LIBEVENT_LIBS)
+libcore_la_SOURCES = \
 	src/cancel.c \
 	src/cell.h \
 	src/combine.c \
@@ -52,8 +61,8 @@ libpromise_core_la_SOURCES = \
 	src/value.c \
 	src/walk.c
 
-# What is installed: the same, exporting the public names only. (Visibility alone would let coverage builds add theirs.)
-lib_LTLIBRARIES += libpromise.la
-libpromise_la_SOURCES =
-libpromise_la_LIBADD = libpromise-core.la
-libpromise_la_LDFLAGS = -version-info $(LIBRARY_VERSION) -no-undefined -export-symbols-regex '^promise_[a-z]'
+# What is installed.
+lib_LTLIBRARIES += libpromise-core.la
+libpromise_core_la_SOURCES =
+libpromise_core_la_LIBADD = libcore.la
+libpromise_core_la_LDFLAGS = $(library_ldflags) $(library_exports)

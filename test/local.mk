@@ -59,7 +59,12 @@ test_libsupport_la_SOURCES = \
 	test/hosted.c test/hosted.h \
 	test/support.c test/support.h \
 	test/trace.c test/trace.h
-LDADD = test/libsupport.la libpromise-core.la $(CHECK_LIBS) $(LIBEVENT_LIBS)
+
+# What they link: all of them what tests of src/ need; those of src/net and src/tls name theirs in a line of their own.
+CORE_TEST_LIBS = test/libsupport.la libcore.la $(CHECK_LIBS) $(LIBEVENT_LIBS)
+NET_TEST_LIBS = test/libsupport.la libnet.la libcore.la $(CHECK_LIBS) $(EVENT_EXTRA_LIBS) $(LIBEVENT_LIBS)
+TLS_TEST_LIBS = test/libsupport.la libtls.la libnet.la libcore.la $(CHECK_LIBS) $(TLS_LIBS) $(EVENT_EXTRA_LIBS) $(LIBEVENT_LIBS)
+LDADD = $(CORE_TEST_LIBS)
 
 EXTRA_DIST += \
 	test/sketches.expected \
@@ -96,20 +101,16 @@ SKETCHES = \
 	test/sketches/03_mirrors \
 	test/sketches/10_typed \
 	test/sketches/11_errors
-if HAVE_EVHTTP
 check_PROGRAMS += $(SKETCHES)
 TESTS += test/sketches.sh
 check_LTLIBRARIES += test/sketches/libstandin.la
-# Not libpromise.la among its libraries: libtool would keep its full path, and fail in a folder with a space in its name.
-test_sketches_libstandin_la_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_EXTRA_CFLAGS)
 test_sketches_libstandin_la_SOURCES = test/sketches/standin.c test/sketches/standin.h
 test_sketches_libstandin_la_LIBADD = $(EVENT_EXTRA_LIBS) $(LIBEVENT_LIBS)
-test_sketches_01_login_LDADD = test/sketches/libstandin.la libpromise.la
-test_sketches_02_download_LDADD = test/sketches/libstandin.la libpromise.la
-test_sketches_03_mirrors_LDADD = test/sketches/libstandin.la libpromise.la
-test_sketches_10_typed_LDADD = libpromise.la
-test_sketches_11_errors_LDADD = test/sketches/libstandin.la libpromise.la
-endif
+test_sketches_01_login_LDADD = test/sketches/libstandin.la $(EXAMPLE_LIBS)
+test_sketches_02_download_LDADD = test/sketches/libstandin.la $(EXAMPLE_LIBS)
+test_sketches_03_mirrors_LDADD = test/sketches/libstandin.la $(EXAMPLE_LIBS)
+test_sketches_10_typed_LDADD = $(EXAMPLE_LIBS)
+test_sketches_11_errors_LDADD = test/sketches/libstandin.la $(EXAMPLE_LIBS)
 
 # --- How they run -------------------------------------------------------------------------------------------------------
 
@@ -121,6 +122,9 @@ SH_LOG_COMPILER = $(SHELL)
 AM_TESTS_ENVIRONMENT = \
 	CC='$(CC)'; export CC; \
 	NM='$(NM)'; export NM; \
+	core_headers='$(core_headers)'; export core_headers; \
+	net_headers='$(net_headers)'; export net_headers; \
+	tls_headers='$(tls_headers)'; export tls_headers; \
 	PKG_CONFIG='$(PKG_CONFIG)'; export PKG_CONFIG; \
 	MEMCHECK='$(MEMCHECK)'; export MEMCHECK; \
 	CK_DEFAULT_TIMEOUT=300; export CK_DEFAULT_TIMEOUT;
