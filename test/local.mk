@@ -120,6 +120,7 @@ SH_LOG_DRIVER = $(LOG_DRIVER)
 SH_LOG_COMPILER = $(SHELL)
 # The time limit is for a hang: no test is about speed.
 AM_TESTS_ENVIRONMENT = \
+	PATH="$$PATH:/usr/sbin:/sbin"; export PATH; \
 	CC='$(CC)'; export CC; \
 	NM='$(NM)'; export NM; \
 	core_headers='$(core_headers)'; export core_headers; \
@@ -166,25 +167,26 @@ memcheck: all $(check_LTLIBRARIES) $(check_PROGRAMS) test/selftest_memcheck$(EXE
 		LOG_COMPILER='$(LIBTOOL) --mode=execute $(MEMCHECK)'
 
 # The others build in folders of their own, inside the build folder. What is about the tree is tested once, by `make check`.
+# Not `make -C`: the folder's path may have white space, and the name by which we came have none (./bootstrap).
 variant = $(SHELL) $(top_srcdir)/build-aux/variant $(srcdir)
 
 PHONY += check-asan check-tsan check-clang check-threads
 check-asan:
 	$(variant) asan --enable-debug CFLAGS='-g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all'
-	TEST_DIVIDE=10 CK_TIMEOUT_MULTIPLIER=10 \
-	$(MAKE) $(AM_MAKEFLAGS) -C variant-asan check TREE_TESTS=
+	cd variant-asan && TEST_DIVIDE=10 CK_TIMEOUT_MULTIPLIER=10 \
+	$(MAKE) $(AM_MAKEFLAGS) check TREE_TESTS=
 
 # The thread sanitizer of older compilers does not start where the kernel scatters addresses widely.
 fixed_addresses = $$(setarch -R true 2>/dev/null && echo setarch -R)
 
 check-tsan:
 	$(variant) tsan --enable-debug CFLAGS='-g -O1 -fno-omit-frame-pointer -fsanitize=thread'
-	TEST_DIVIDE=10 CK_TIMEOUT_MULTIPLIER=20 \
-	$(MAKE) $(AM_MAKEFLAGS) -C variant-tsan check-threads LOG_COMPILER="$(fixed_addresses)"
+	cd variant-tsan && TEST_DIVIDE=10 CK_TIMEOUT_MULTIPLIER=20 \
+	$(MAKE) $(AM_MAKEFLAGS) check-threads LOG_COMPILER="$(fixed_addresses)"
 
 check-clang:
 	$(variant) clang --enable-werror CC=clang CXX=clang++
-	$(MAKE) $(AM_MAKEFLAGS) -C variant-clang check TREE_TESTS=test/symbols.sh
+	cd variant-clang && $(MAKE) $(AM_MAKEFLAGS) check TREE_TESTS=test/symbols.sh
 
 check-threads: all $(check_LTLIBRARIES) $(THREAD_TESTS)
 	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(THREAD_TESTS)'

@@ -45,43 +45,71 @@ static_libevent() {
         $CC -static -x c - $("$PKG_CONFIG" --static --libs libevent_core) -o "$work/probe" 2>/dev/null
 }
 
+# flags LIBRARY [OPTION]
 flags() {
-    "$PKG_CONFIG" "$@" --cflags --libs libpromise
+    library=$1
+    shift
+    "$PKG_CONFIG" "$@" --cflags --libs "$library"
 }
 
-# runs COMMAND...: whether it prints what the consumer should, with the shared library found in the prefix.
+# runs COMMAND...: whether it prints what the consumer should, with the shared libraries found in the prefix.
 runs() {
     LD_LIBRARY_PATH=$prefix/lib "$@" >"$work/printed" && [ "$(cat "$work/printed")" = 'sum 42' ]
+}
+
+# needs_only LIBRARY PROGRAM: whether it is spared what the libraries above need, and never needs all of libevent beside the
+# parts.
+needs_only() {
+    case $1 in
+    libpromise-core) unwanted='libevent_extra|libevent_openssl|libssl|libcrypto|libpromise\.so|libpromise-tls' ;;
+    libpromise) unwanted='libevent_openssl|libssl|libcrypto|libpromise-tls' ;;
+    libpromise-tls) unwanted=none ;;
+    esac
+    LD_LIBRARY_PATH=$prefix/lib ldd "$2" >"$work/needed" && cat "$work/needed" && grep -q 'libpromise' "$work/needed" &&
+        ! grep -E "$unwanted|libevent-2" "$work/needed"
 }
 
 # The flags are lists of words.
 # shellcheck disable=SC2046,SC2086
 {
     c_shared() {
-        cd "$work/c" && $CC consumer.c $(flags) -o shared && ldd ./shared && ldd ./shared | grep -q 'libpromise\.so' &&
-            runs ./shared
+        cd "$work/c" && $CC consumer.c $(flags "$1") -o shared && needs_only "$1" ./shared && runs ./shared
     }
     c_static() {
-        cd "$work/c" && $CC -static consumer.c $(flags --static) -o static && ! ldd ./static && runs ./static
+        cd "$work/c" && $CC -static consumer.c $(flags "$1" --static) -o static && ! ldd ./static && runs ./static
     }
     cxx_shared() {
-        cd "$work/c" && $CXX -std=c++17 consumer.cpp $(flags) -o cxx && runs ./cxx
+        cd "$work/c" && $CXX -std=c++17 consumer.cpp $(flags "$1") -o cxx && runs ./cxx
     }
+    cxx_static() {
+        cd "$work/c" && $CXX -std=c++17 -static consumer.cpp $(flags "$1" --static) -o cxx-static && runs ./cxx-static
+    }
+}
+
+# Each project has a program for each library.
+run_each() {
+    for library in $libraries; do
+        needs_only "$library" "$1/use-$library" && runs "$1/use-$library" || return
+    done
 }
 
 autotools() {
-    cd "$work/autotools" && autoreconf --install && ./configure CC="$CC" && make && runs ./consumer
+    cd "$work/autotools" && autoreconf --install && ./configure CC="$CC" && make && run_each .
 }
 
 cmake_project() {
-    cd "$work/cmake" && cmake -B build . && cmake --build build && runs ./build/consumer
+    cd "$work/cmake" && cmake -B build . && cmake --build build && run_each ./build
 }
 
 # has_files FOLDER: whether what a program needs is there.
 has_files() {
-    for file in include/promise.h include/promise/promise.h include/promise/loop.h lib/libpromise.a lib/libpromise.so \
-        lib/pkgconfig/libpromise.pc; do
+    for file in include/promise.h include/promise/promise.h include/promise/loop.h; do
         [ -e "$1/$file" ] || { echo "missing: $1/$file" && return 1; }
+    done
+    for library in $libraries; do
+        for file in "$library.a" "$library.so" "pkgconfig/$library.pc"; do
+            [ -e "$1/lib/$file" ] || { echo "missing: $1/lib/$file" && return 1; }
+        done
     done
 }
 
@@ -90,7 +118,7 @@ installs() {
 }
 
 stages() {
-    make -C "$copy" install DESTDIR="$work/stage" && has_files "$work/stage$prefix"
+    (cd "$copy" && make install DESTDIR="$work/stage") && has_files "$work/stage$prefix"
 }
 
 no_files_in() {
@@ -98,11 +126,11 @@ no_files_in() {
 }
 
 uninstalls() {
-    make -C "$copy" uninstall && no_files_in "$prefix"
+    (cd "$copy" && make uninstall) && no_files_in "$prefix"
 }
 
 uninstalls_stage() {
-    make -C "$copy" uninstall DESTDIR="$work/stage" && no_files_in "$work/stage"
+    (cd "$copy" && make uninstall DESTDIR="$work/stage") && no_files_in "$work/stage"
 }
 
 mkdir "$work/c"
@@ -113,14 +141,21 @@ for project in autotools cmake; do
     cp "$srcdir/test/install/consumer.c" "$work/$project"
 done
 
-echo 1..9
-check 'make install' installs
-check 'a consumer in C, shared' c_shared
+libraries='libpromise-core libpromise'
+[ ! -e libpromise-tls.la ] || libraries="$libraries libpromise-tls"
 static_libevent && static=true || static='a static libevent'
-check_with "$static" 'a consumer in C, static' c_static
-check_with "$CXX" 'a consumer in C++' cxx_shared
-check_with autoreconf 'a consumer with PKG_CHECK_MODULES' autotools
-check_with cmake "a consumer with CMake's pkg_check_modules" cmake_project
+
+check 'make install' installs
+for library in $libraries; do
+    check "$library: a consumer in C, shared" c_shared "$library"
+    check_with "$static" "$library: a consumer in C, static" c_static "$library"
+    check_with "$CXX" "$library: a consumer in C++, shared" cxx_shared "$library"
+    [ "$static" = true ] && with=$CXX || with=$static
+    check_with "$with" "$library: a consumer in C++, static" cxx_static "$library"
+done
+check_with autoreconf 'consumers with PKG_CHECK_MODULES' autotools
+check_with cmake "consumers with CMake's pkg_check_modules" cmake_project
 check 'make install DESTDIR=' stages
 check 'make uninstall DESTDIR= leaves nothing' uninstalls_stage
 check 'make uninstall leaves nothing' uninstalls
+echo "1..$count"
