@@ -76,6 +76,7 @@ EXTRA_DIST += test/ask.expected test/ask.sh
 # --- tour: what the pages in docs/ show ----------------------------------------------------------------------------------
 
 check_PROGRAMS += \
+	examples/tour/address \
 	examples/tour/combine \
 	examples/tour/error \
 	examples/tour/hello \
@@ -92,6 +93,7 @@ MEMCHECK_TESTS += test/tour.sh
 
 TOUR = examples/tour/tour.c examples/tour/tour.h
 
+examples_tour_address_LDADD = $(EXAMPLE_LIBS)
 examples_tour_combine_SOURCES = examples/tour/combine.c $(TOUR)
 examples_tour_combine_LDADD = $(EXAMPLE_LIBS)
 examples_tour_error_SOURCES = examples/tour/error.c $(TOUR)
@@ -112,6 +114,7 @@ examples_tour_value_SOURCES = examples/tour/value.c $(TOUR)
 examples_tour_value_LDADD = $(EXAMPLE_LIBS)
 
 EXTRA_DIST += \
+	examples/tour/address.expected \
 	examples/tour/combine.expected \
 	examples/tour/error.expected \
 	examples/tour/hello.expected \

@@ -12,12 +12,14 @@
  *     <promise/loop.h>      the job queue on an event_base: run, free, unhandled rejections
  *     <promise/host.h>      the job queue on any other event loop
  *     <promise/remote.h>    settling from other threads
+ *     <promise/address.h>   addresses of sockets
  *     <promise/memory.h>    replacing malloc
  *     <promise/source.h>    writing a source of one's own
  */
 #ifndef PROMISE_H
 #define PROMISE_H
 
+#include <promise/address.h>
 #include <promise/combine.h>
 #include <promise/error.h>
 #include <promise/host.h>

@@ -7,6 +7,7 @@ promiseincludedir = $(includedir)/promise
 promiseinclude_HEADERS = $(core_headers) $(net_headers)
 
 core_headers = \
+	include/promise/address.h \
 	include/promise/combine.h \
 	include/promise/error.h \
 	include/promise/export.h \
@@ -33,6 +34,7 @@ libcore_la_CPPFLAGS = $(library_cppflags)
 libcore_la_CFLAGS = $(library_cflags)
 libcore_la_LIBADD = $(LIBEVENT_LIBS)
 libcore_la_SOURCES = \
+	src/address.c \
 	src/cancel.c \
 	src/cell.h \
 	src/combine.c \

@@ -2,6 +2,7 @@
 
 # Check programs: test/test_NAME is built from test/test_NAME.c. They see the library's internal names.
 CHECK_TESTS = \
+	test/test_address \
 	test/test_cancel \
 	test/test_cancel_chain \
 	test/test_cancel_inside \
