@@ -40,6 +40,12 @@ CHECK_TESTS = \
 	test/test_walk \
 	test/test_walk_cancel
 
+# Those that need libpromise-tls.
+TLS_CHECK_TESTS =
+if HAVE_TLS
+CHECK_TESTS += $(TLS_CHECK_TESTS)
+endif
+
 # Those of them that cross threads: `make check-tsan` runs them under the thread sanitizer.
 THREAD_TESTS = \
 	test/test_mailbox \
