@@ -16,6 +16,9 @@ static const struct workload workloads[] = {
     {"loop", 20 * THOUSAND, 1, 2, false, bench_loop},
     {"loop-then", 20 * THOUSAND, 1, 0, false, bench_loop_then},
     {"race", 10 * THOUSAND, 1, 4, false, bench_race},
+    {"sleep", MILLION, MILLION, 0, true, bench_sleep},
+    {"event-timer", MILLION, MILLION, 0, true, bench_event_timer},
+    {"event-common", MILLION, MILLION, 0, true, bench_event_common},
 };
 enum { WORKLOADS = sizeof workloads / sizeof *workloads };
 

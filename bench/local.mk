@@ -12,7 +12,8 @@ bench_bench_SOURCES = \
 	bench/fairness.c \
 	bench/host.c \
 	bench/measure.c \
-	bench/memory.c
+	bench/memory.c \
+	bench/timers.c
 
 EXTRA_DIST += docs/bench.md
 

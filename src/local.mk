@@ -37,6 +37,7 @@ libcore_la_SOURCES = \
 	src/address.c \
 	src/cancel.c \
 	src/cell.h \
+	src/clock.c \
 	src/combine.c \
 	src/core.c \
 	src/core.h \
@@ -59,6 +60,8 @@ libcore_la_SOURCES = \
 	src/slab.c \
 	src/source.c \
 	src/timer.c \
+	src/timerqueue.c \
+	src/timerqueue.h \
 	src/unhandled.c \
 	src/value.c \
 	src/walk.c

@@ -1,31 +1,14 @@
-/* The host on libevent: a timer event that drains, timers, and running until a promise settles. */
+/* The host on libevent: a timer event that drains, and running until a promise settles. */
 #include <promise/loop.h>
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include <event2/event.h>
-#include <event2/event_struct.h>
 
 #include "loop.h"
 
-struct timer {
-    struct event event;
-    struct event_host *host;
-    uint64_t due; /* in microseconds, on the clock of now_us */
-    void (*fire)(void *arg);
-    void *arg;
-};
-
 /* ---- the host ---- */
-
-static uint64_t now_us(void) {
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
 
 /* The first drain may as well come in this pass of the base; one whose budget ran out must not, or timers and I/O starve
  * (J1): event_active would have the base go on with its active queue until that is empty. */
@@ -34,57 +17,6 @@ static void host_wake(void *data, bool again) {
     struct event_host *h = data;
 
     if (!again || event_add(h->drain, &soon) < 0) event_active(h->drain, EV_TIMEOUT, 0);
-}
-
-static uint64_t host_now(void *data) {
-    (void)data;
-    return now_us() / 1000;
-}
-
-/* From now, not from the time that the base cached when its callbacks began (R24). */
-static int arm(struct timer *t) {
-    uint64_t now = now_us(), left = t->due > now ? t->due - now : 0;
-    struct timeval tv = {(time_t)(left / 1000000), (suseconds_t)(left % 1000000)};
-
-    event_base_update_cache_time(t->host->base);
-    return event_add(&t->event, &tv);
-}
-
-/* The base's clock may be a coarse one, and early: then the rest is waited for. */
-static void timer_due(evutil_socket_t fd, short what, void *arg) {
-    struct timer *t = arg;
-    struct event_host *h = t->host;
-    void (*fire)(void *) = t->fire;
-    void *fire_arg = t->arg;
-
-    (void)fd, (void)what;
-    if (now_us() < t->due && arm(t) == 0) return;
-    promise__free(t);
-    h->depth++;
-    h->loop->woken = true; /* the drain is here (J2) */
-    fire(fire_arg);
-    promise__host_drain(h);
-}
-
-static void *host_after(void *data, uint64_t ms, void (*fire)(void *arg), void *arg) {
-    struct event_host *h = data;
-    struct timer *t = promise__malloc(sizeof *t);
-    uint64_t most = (uint64_t)INT32_MAX * 1000; /* 68 years: no time_t overflows */
-
-    if (!t) return NULL;
-    *t = (struct timer){.host = h, .fire = fire, .arg = arg};
-    t->due = now_us() + 1000 * (ms < most ? ms : most);
-    if (evtimer_assign(&t->event, h->base, timer_due, t) == 0 && arm(t) == 0) return t;
-    promise__free(t);
-    return NULL;
-}
-
-static void host_cancel_after(void *data, void *timer) {
-    struct timer *t = timer;
-
-    (void)data;
-    event_del(&t->event);
-    promise__free(t);
 }
 
 /* What libevent puts off to the next turn of the base: bufferevents that were freed, look-ups that were cancelled. */
@@ -108,13 +40,21 @@ static void host_gone(void *data) {
         h->depth--;
     }
     promise__mailbox_close(h);
+    promise__clock_close(h);
     event_free(h->drain);
     h->loop = NULL;
     if (!h->depth) host_free(h); /* else whoever is above us on the stack does it */
 }
 
-static const struct promise_host event_host = {sizeof event_host, host_wake,         host_now,
-                                               host_after,        host_cancel_after, host_gone};
+static const struct promise_host event_host = {
+    .size = sizeof event_host,
+    .wake = host_wake,
+    .now = promise__clock_now,
+    .after = promise__clock_after,
+    .cancel_after = promise__clock_cancel,
+    .gone = host_gone,
+    .at = promise__clock_at,
+};
 
 struct event_host *promise__event_host(const promise_loop_t *loop) {
     return loop->host == &event_host ? loop->host_data : NULL;
@@ -128,13 +68,21 @@ static void drain_due(evutil_socket_t fd, short what, void *arg) {
     promise__host_drain(h);
 }
 
-void promise__host_drain(struct event_host *h) {
-    if (h->loop && !h->loop->draining && !h->loop->canceling) promise_loop_drain(h->loop);
+bool promise__host_run_jobs(struct event_host *h) {
+    return h->loop && !h->loop->draining && !h->loop->canceling && promise_loop_drain(h->loop);
+}
+
+void promise__host_leave(struct event_host *h) {
     if (--h->depth || h->loop) return;
     if (h->own_base)
         promise__stop("promise_loop_free: libevent is dispatching the loop's own base: run it by promise_loop_run, "
                       "or give promise_loop_new a base of yours");
     host_free(h);
+}
+
+void promise__host_drain(struct event_host *h) {
+    promise__host_run_jobs(h);
+    promise__host_leave(h);
 }
 
 /* ---- make ---- */
@@ -156,8 +104,9 @@ promise_loop_t *promise_loop_new(struct event_base *base) {
     if (!h) return NULL;
     *h = (struct event_host){.base = base ? base : new_base(), .own_base = !base};
     if (h->base) h->drain = evtimer_new(h->base, drain_due, h);
-    if (h->drain) h->loop = promise__loop_create(&event_host, h);
+    if (h->drain && promise__clock_open(h) == 0) h->loop = promise__loop_create(&event_host, h);
     if (h->loop) return h->loop;
+    if (h->alarm) promise__clock_close(h);
     if (h->drain) event_free(h->drain);
     if (h->own_base && h->base) event_base_free(h->base);
     promise__free(h);

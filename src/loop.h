@@ -1,10 +1,11 @@
-/* The host on libevent, as loop.c and remote.c share it. */
+/* The host on libevent, as loop.c, clock.c, source.c and remote.c share it. */
 #ifndef PROMISE_SRC_LOOP_H
 #define PROMISE_SRC_LOOP_H
 
 #include <promise/remote.h>
 
 #include "core.h"
+#include "timerqueue.h"
 
 struct event;
 
@@ -16,6 +17,10 @@ struct event_host {
     struct event *drain;
     promise_mailbox_t *mailbox; /* made when it is first asked for */
     struct event *mail;         /* the mailbox's wake-up */
+    struct timer_queue timers;
+    struct event *alarm; /* the one event of all timers */
+    uint64_t rings;      /* when the alarm is set for, in microseconds of the clock, not later than the first timer; or never */
+    bool firing;         /* the alarm is ringing: it is set again at the end */
 };
 
 /* NULL for another host. */
@@ -23,6 +28,17 @@ struct event_host *promise__event_host(const promise_loop_t *loop);
 
 /* What each of our event callbacks ends with, having begun with ++depth: the loop's drain (J2). */
 void promise__host_drain(struct event_host *h);
+/* The two things that this is: the drain, true when the budget ran out, and --depth. */
+bool promise__host_run_jobs(struct event_host *h);
+void promise__host_leave(struct event_host *h);
+
+/* clock.c: the clock and the timers of the host. */
+int promise__clock_open(struct event_host *h);
+void promise__clock_close(struct event_host *h); /* when no timer is left */
+uint64_t promise__clock_now(void *host);
+void *promise__clock_after(void *host, uint64_t ms, void (*fire)(void *arg), void *arg);
+void *promise__clock_at(void *host, uint64_t ms, void (*fire)(void *arg), void *arg);
+void promise__clock_cancel(void *host, void *timer);
 
 /* remote.c: the loop is going: nothing comes through any more, and what is there is let go of. */
 void promise__mailbox_close(struct event_host *h);

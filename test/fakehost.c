@@ -66,8 +66,15 @@ static void host_gone(void *data) {
     host->gone = true;
 }
 
-static const struct promise_host with_clock = {sizeof with_clock, host_wake,         host_now,
-                                               host_after,        host_cancel_after, host_gone};
+static const struct promise_host with_clock = {
+    .size = sizeof with_clock,
+    .wake = host_wake,
+    .now = host_now,
+    .after = host_after,
+    .cancel_after = host_cancel_after,
+    .gone = host_gone,
+};
+const struct promise_host *const fakehost_functions = &with_clock;
 static const struct promise_host without_clock = {.size = sizeof without_clock, .wake = host_wake, .gone = host_gone};
 
 /* ---- make and free ---- */
@@ -80,7 +87,7 @@ static void count_unhandled(enum promise_unhandled_event event, const promise_t 
     else host->late++;
 }
 
-static promise_loop_t *open_with(struct fakehost *host, const struct promise_host *functions) {
+promise_loop_t *fakehost_open_with(struct fakehost *host, const struct promise_host *functions) {
     memset(host, 0, sizeof *host);
     host->live_before = test_alloc_live();
     host->loop = promise_loop_new_hosted(functions, host);
@@ -89,8 +96,8 @@ static promise_loop_t *open_with(struct fakehost *host, const struct promise_hos
     return host->loop;
 }
 
-promise_loop_t *fakehost_open(struct fakehost *host) { return open_with(host, &with_clock); }
-promise_loop_t *fakehost_open_without_clock(struct fakehost *host) { return open_with(host, &without_clock); }
+promise_loop_t *fakehost_open(struct fakehost *host) { return fakehost_open_with(host, &with_clock); }
+promise_loop_t *fakehost_open_without_clock(struct fakehost *host) { return fakehost_open_with(host, &without_clock); }
 
 void fakehost_close(struct fakehost *host) {
     if (!host->gone) promise_loop_free(host->loop);

@@ -36,6 +36,9 @@ struct fakehost {
 promise_loop_t *fakehost_open(struct fakehost *host);
 /* The same without the three functions of the clock. */
 promise_loop_t *fakehost_open_without_clock(struct fakehost *host);
+/* The same with other functions, made of a copy of these. */
+promise_loop_t *fakehost_open_with(struct fakehost *host, const struct promise_host *functions);
+extern const struct promise_host *const fakehost_functions;
 /* Frees the loop, if that has not been done, and fails the case when a timer or a block of memory stays behind. */
 void fakehost_close(struct fakehost *host);
 

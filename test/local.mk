@@ -7,6 +7,7 @@ CHECK_TESTS = \
 	test/test_cancel_chain \
 	test/test_cancel_inside \
 	test/test_cleanup \
+	test/test_clock \
 	test/test_combine \
 	test/test_combine_cancel \
 	test/test_deep \
@@ -35,6 +36,7 @@ CHECK_TESTS = \
 	test/test_teardown \
 	test/test_ticks \
 	test/test_timer \
+	test/test_timerqueue \
 	test/test_unhandled \
 	test/test_value \
 	test/test_walk \

@@ -168,6 +168,9 @@ static promise_t *make_thenable(int *o) {
 }
 static promise_t *make_sleep(int *o) { return promise_then(promise_timeout(promise_sleep(loop, 10), 20), text, o); }
 static promise_t *make_timeout(int *o) { return promise_timeout(promise_then(promise_sleep(loop, 20), text, o), 10); }
+static promise_t *make_deadline(int *o) {
+    return promise_deadline(promise_then(promise_sleep_until(loop, promise_now(loop) + 20), text, o), promise_now(loop) + 10);
+}
 
 #define THREE(o)                                                                                                               \
     promise_then(promise_sleep(loop, 1), text, (o)), promise_try(loop, throw_io, (o)), promise_try(loop, adopt_one, (o))
@@ -228,6 +231,7 @@ static const struct call {
     {"thenable", make_thenable, false},
     {"sleep", make_sleep, false},
     {"timeout", make_timeout, true},
+    {"deadline", make_deadline, true},
     {"all", make_all, true},
     {"all_settled", make_all_settled, false},
     {"any", make_any, false},

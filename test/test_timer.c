@@ -1,6 +1,7 @@
-/* sleep and timeout, by a clock that moves when it is told to; a few on a real loop. Ticks are in test_ticks.c. */
+/* sleep, timeout and deadline, by a clock that moves when it is told to; a few on a real loop. Ticks are in test_ticks.c. */
 #include "trace.h"
 
+#include <stddef.h>
 #include <string.h>
 #include <time.h>
 
@@ -240,6 +241,128 @@ START_TEST(without_a_clock) {
 }
 END_TEST
 
+/* ---- at a time of the clock ---- */
+
+START_TEST(now_is_the_clock_of_the_host) {
+    struct fakehost clockless;
+    promise_loop_t *other = fakehost_open_without_clock(&clockless);
+
+    at(17);
+    ck_assert_uint_eq(promise_now(loop), 17);
+    ck_assert_uint_eq(promise_now(other), 0);
+    expect_on(&clockless, promise_sleep_until(other, 1), "!errno38");
+    expect_on(&clockless, promise_deadline(source_open(other, &a, "a"), 1), "!errno38");
+    trace_is("stop:a");
+    fakehost_close(&clockless);
+}
+END_TEST
+
+static void now_of_nothing(void *arg) {
+    (void)arg;
+    (void)promise_now(NULL);
+}
+
+START_TEST(O6_outside_of_a_handler_it_needs_a_loop) {
+    test_assert_stops(now_of_nothing, NULL, "promise_now: loop is NULL");
+}
+END_TEST
+
+START_TEST(sleep_until_is_not_early_and_comes_at_once_when_it_is_late) {
+    at(100);
+    promise_unref(traced(promise_sleep_until(loop, 120), "120"));
+    promise_unref(traced(promise_sleep_until(loop, 110), "110"));
+    promise_unref(traced(promise_sleep(loop, 10), "10"));
+    promise_unref(traced(promise_sleep_until(loop, 100), "now"));
+    promise_unref(traced(promise_sleep_until(loop, 3), "past"));
+    fakehost_drain(&host);
+    trace_is("");
+    at(109);
+    trace_is("now=- past=-");
+    at(110);
+    trace_is("110=- 10=-");
+    at(120);
+    trace_is("120=-");
+    promise_cancel(promise_sleep_until(loop, UINT64_MAX)); /* K2 */
+    ck_assert_uint_eq(host.timers, 0);
+}
+END_TEST
+
+static void *at_next(void *data, uint64_t ms, void (*fire)(void *arg), void *arg) {
+    (void)data, (void)fire, (void)arg;
+    trace("at:%d", (int)ms);
+    return NULL;
+}
+
+/* A host that was compiled before there was such a thing is not asked for it. */
+START_TEST(a_host_may_know_times) {
+    static struct promise_host knows, old;
+    promise_loop_t *other;
+    struct fakehost its;
+
+    knows = *fakehost_functions;
+    knows.at = at_next;
+    knows.size = sizeof knows;
+    other = fakehost_open_with(&its, &knows);
+    expect_on(&its, promise_sleep_until(other, 20), "!errno12");
+    expect_on(&its, promise_deadline(source_open(other, &a, "a"), 30), "!errno12");
+    trace_is("at:20 at:30 stop:a");
+    fakehost_close(&its);
+
+    old = knows;
+    old.size = offsetof(struct promise_host, at);
+    other = fakehost_open_with(&its, &old);
+    expect_on(&its, promise_sleep_until(other, 20), "-");
+    ck_assert_uint_eq(its.now, 20);
+    fakehost_close(&its);
+}
+END_TEST
+
+/* ---- K5: deadline ---- */
+
+START_TEST(K5_a_deadline_is_a_timeout_at_a_time) { /* T5 */
+    at(10);
+    promise_unref(traced(promise_deadline(slow(), 30), "p"));
+    at(29);
+    trace_is("");
+    at(30);
+    trace_is("stop:a a+");
+    at(40);
+    trace_is("a- p=!timedout");
+    expect(promise_deadline(promise_from(loop, promise_int(1)), 0), "1"); /* what has settled wins */
+    trace_messages = true;
+    expect(promise_deadline(source_open(loop, &a, "a"), 50), "!the deadline has passed");
+    trace_is("stop:a");
+}
+END_TEST
+
+static promise_value_t next_step(promise_value_t v, void *arg) {
+    (void)v;
+    trace("step@%d", (int)host.now);
+    return promise_adopt(promise_deadline(promise_sleep(NULL, 20), *(uint64_t *)arg));
+}
+
+START_TEST(K5_one_deadline_for_many_steps) {
+    uint64_t deadline = 50;
+    promise_t *p = promise_from(loop, promise_void());
+
+    for (int i = 0; i < 4; i++) p = promise_then(p, next_step, &deadline);
+    expect(p, "!timedout");
+    trace_is("step@0 step@20 step@40");
+    ck_assert_uint_eq(host.now, 50);
+    expect(promise_then(promise_from(loop, promise_void()), next_step, &deadline), "!timedout"); /* it has passed */
+    trace_is("step@50");
+    ck_assert_uint_eq(host.now, 50);
+}
+END_TEST
+
+START_TEST(J5_a_deadline_goes_with_the_loop) {
+    promise_unref(traced(promise_deadline(source_open(loop, &a, "a"), 30), "p"));
+    promise_unref(traced(promise_sleep_until(loop, 30), "q"));
+    promise_loop_free(loop);
+    trace_is("stop:a q=!canceled p=!canceled");
+}
+END_TEST
+
 /* ---- on a real loop ---- */
 
 static uint64_t now_us(void) {
@@ -310,6 +433,13 @@ int main(void) {
     tcase_add_test(t, T3_many_timeouts_of_one_promise);
     tcase_add_test(t, J5_the_teardown_frees_the_timers);
     tcase_add_test(t, without_a_clock);
+    tcase_add_test(t, now_is_the_clock_of_the_host);
+    tcase_add_test(t, O6_outside_of_a_handler_it_needs_a_loop);
+    tcase_add_test(t, sleep_until_is_not_early_and_comes_at_once_when_it_is_late);
+    tcase_add_test(t, a_host_may_know_times);
+    tcase_add_test(t, K5_a_deadline_is_a_timeout_at_a_time);
+    tcase_add_test(t, K5_one_deadline_for_many_steps);
+    tcase_add_test(t, J5_a_deadline_goes_with_the_loop);
     tcase_add_test(t, R24_real_sleeps_are_never_early);
     tcase_add_test(t, real_sleeps_and_timeouts_come_in_their_order);
     suite_add_tcase(suite, t);

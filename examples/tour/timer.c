@@ -18,6 +18,35 @@ static promise_t *timeout(promise_loop_t *loop) {
 }
 /* end: timeout */
 
+/* region: deadline */
+static promise_value_t first_step(promise_value_t v, void *deadline) {
+    promise_t *p = promise_from(NULL, v); /* stands for work that is quick */
+    return promise_adopt(promise_deadline(p, *(uint64_t *)deadline));
+}
+
+static promise_value_t second_step(promise_value_t v, void *deadline) {
+    promise_t *p = promise_sleep(NULL, 60000); /* and for work that is not: it gets what is left of the time */
+    printf("deadline: %s\n", promise_as_string(v));
+    return promise_adopt(promise_deadline(p, *(uint64_t *)deadline));
+}
+
+static promise_value_t no_time_left(promise_value_t reason, void *arg) {
+    (void)arg;
+    if (!promise_is_timeout(reason)) return reason;
+    printf("deadline: %s\n", promise_error_message(reason));
+    return promise_void();
+}
+
+static promise_t *deadline(promise_loop_t *loop) {
+    static uint64_t deadline; /* outlives the steps */
+    deadline = promise_now(loop) + 20;
+    promise_t *p = promise_from(loop, promise_string("the second step"));
+    p = promise_then(p, first_step, &deadline);
+    p = promise_then(p, second_step, &deadline);
+    return promise_catch(p, no_time_left, NULL);
+}
+/* end: deadline */
+
 /* region: ticks */
 static promise_value_t tick(promise_value_t number, void *arg) {
     (void)arg;
@@ -57,6 +86,6 @@ static promise_t *retry(promise_loop_t *loop) {
 /* end: retry */
 
 int main(void) {
-    static tour_fn *const parts[] = {timeout, ticks, retry};
+    static tour_fn *const parts[] = {timeout, deadline, ticks, retry};
     return tour(sizeof parts / sizeof *parts, parts);
 }

@@ -28,6 +28,8 @@ struct promise_host {
     void (*cancel_after)(void *data, void *timer);
     /* The loop is gone: nothing is called any more. May be NULL. */
     void (*gone)(void *data);
+    /* The same as after, at a time of now(). May be NULL: then after is called. */
+    void *(*at)(void *data, uint64_t ms, void (*fire)(void *arg), void *arg);
 };
 
 /* host is borrowed as long as the loop lives. NULL when out of memory, or when host or its wake is NULL. */

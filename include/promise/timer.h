@@ -1,5 +1,5 @@
 /*
- * Time: sleep, ticks, timeouts, and trying again.
+ * Time: sleep, ticks, timeouts and deadlines, and trying again.
  *
  *     promise_t *p = promise_timeout(fetch(loop, url), 2000);
  *
@@ -14,11 +14,20 @@
 
 PROMISE_BEGIN
 
-/* Void, in ms milliseconds; 0 is the loop's next turn. Cancelling it frees the timer at once. */
+/* Milliseconds on the loop's clock, which is monotonic: of use with the functions that take a time of it, and to measure. A
+ * host without a clock has 0. */
+PROMISE_API uint64_t promise_now(promise_loop_t *loop);
+/* Void, in ms milliseconds; 0 is the loop's next turn. Cancelling it frees the timer at once. Sleeps that are due together end
+ * in the order of the calls. */
 PROMISE_API PROMISE_MUST_USE promise_t *promise_sleep(promise_loop_t *loop, uint64_t ms);
+/* Void, when promise_now() is at_ms; when that has passed, in the loop's next turn. */
+PROMISE_API PROMISE_MUST_USE promise_t *promise_sleep_until(promise_loop_t *loop, uint64_t at_ms);
 /* p's outcome; when it has not settled in ms milliseconds, it is cancelled if nobody else wants it, waited for (T5), and
  * the result rejects with PROMISE_ETIMEDOUT. An input that settled first wins, and its timer is gone at once (K5). */
 PROMISE_API PROMISE_MUST_USE promise_t *promise_timeout(promise_t *p, uint64_t ms);
+/* The same when it has not settled at a time of promise_now(): one deadline for many steps, each of which gets what is left.
+ * One that has passed already cancels all but what has settled. */
+PROMISE_API PROMISE_MUST_USE promise_t *promise_deadline(promise_t *p, uint64_t at_ms);
 /* An endless iterator of int: 1, 2, 3, ..., the n-th at start + n * ms, without drift. Who asks late gets the last one that is
  * due, at once; those before it are left out: the number tells. ms 0 is an EINVAL rejection. */
 PROMISE_API PROMISE_MUST_USE promise_iterator_t *promise_ticks(promise_loop_t *loop, uint64_t ms);
