@@ -13,6 +13,7 @@
  *     <promise/host.h>      the job queue on any other event loop
  *     <promise/remote.h>    settling from other threads
  *     <promise/address.h>   addresses of sockets
+ *     <promise/stream.h>    bytes that come and go: reading, writing, closing, copying
  *     <promise/memory.h>    replacing malloc
  *     <promise/source.h>    writing a source of one's own
  */
@@ -29,6 +30,7 @@
 #include <promise/promise.h>
 #include <promise/remote.h>
 #include <promise/source.h>
+#include <promise/stream.h>
 #include <promise/timer.h>
 #include <promise/value.h>
 

@@ -106,6 +106,9 @@ static inline promise_value_t promise__copy(promise_value_t v) {
 /* A new block with a cell and an object of that size behind it, or NULL. */
 void *promise__cell_new(const struct promise_type *type, size_t object_size, promise_value_t *v);
 
+/* A text of that size whose bytes are still to be written, and its value; or NULL, and the ENOMEM rejection. */
+struct text *promise__text_new(const struct promise_type *type, size_t size, promise_value_t *v);
+
 promise_value_t promise__nomem(void);
 promise_value_t promise__canceled(void);
 bool promise__is_the_canceled(promise_value_t v); /* that very one: from a cancel or a teardown */

@@ -18,6 +18,7 @@ core_headers = \
 	include/promise/promise.h \
 	include/promise/remote.h \
 	include/promise/source.h \
+	include/promise/stream.h \
 	include/promise/timer.h \
 	include/promise/value.h
 
@@ -59,6 +60,12 @@ libcore_la_SOURCES = \
 	src/ring.h \
 	src/slab.c \
 	src/source.c \
+	src/stream.c \
+	src/stream.h \
+	src/stream_close.c \
+	src/stream_copy.c \
+	src/stream_read.c \
+	src/stream_write.c \
 	src/timer.c \
 	src/timerqueue.c \
 	src/timerqueue.h \

@@ -7,6 +7,7 @@
 #include <event2/event.h>
 
 #include "loop.h"
+#include "stream.h"
 
 /* ---- the host ---- */
 
@@ -69,7 +70,10 @@ static void drain_due(evutil_socket_t fd, short what, void *arg) {
 }
 
 bool promise__host_run_jobs(struct event_host *h) {
-    return h->loop && !h->loop->draining && !h->loop->canceling && promise_loop_drain(h->loop);
+    bool more = h->loop && !h->loop->draining && !h->loop->canceling && promise_loop_drain(h->loop);
+
+    if (h->unsent && h->loop) promise__streams_send(h);
+    return more;
 }
 
 void promise__host_leave(struct event_host *h) {

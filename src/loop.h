@@ -3,6 +3,7 @@
 #define PROMISE_SRC_LOOP_H
 
 #include <promise/remote.h>
+#include <promise/stream.h>
 
 #include "core.h"
 #include "timerqueue.h"
@@ -21,6 +22,7 @@ struct event_host {
     struct event *alarm; /* the one event of all timers */
     uint64_t rings;      /* when the alarm is set for, in microseconds of the clock, not later than the first timer; or never */
     bool firing;         /* the alarm is ringing: it is set again at the end */
+    promise_stream_t *unsent;   /* streams with something to send when the drain has ended */
 };
 
 /* NULL for another host. */

@@ -119,8 +119,7 @@ void *promise__cell_new(const struct promise_type *type, size_t object_size, pro
     return cell->object;
 }
 
-/* A text of that size whose bytes are still to be written. */
-static struct text *text_new(const struct promise_type *type, size_t size, promise_value_t *v) {
+struct text *promise__text_new(const struct promise_type *type, size_t size, promise_value_t *v) {
     struct text *text;
 
     if (size > SIZE_MAX / 2) {
@@ -137,7 +136,7 @@ static struct text *text_new(const struct promise_type *type, size_t size, promi
 
 static promise_value_t text_copy(const struct promise_type *type, const void *data, size_t size) {
     promise_value_t v;
-    struct text *text = text_new(type, size, &v);
+    struct text *text = promise__text_new(type, size, &v);
 
     if (text && size) memcpy(text->data, data, size);
     return v;
@@ -170,7 +169,7 @@ promise_value_t promise_stringf(const char *format, ...) {
     size = vsnprintf(NULL, 0, format, args);
     va_end(args);
     if (size < 0) return promise__bad_argument("promise_stringf", "format cannot be printed");
-    text = text_new(&promise_type_string, (size_t)size, &v);
+    text = promise__text_new(&promise_type_string, (size_t)size, &v);
     if (!text) return v;
     va_start(args, format);
     vsnprintf(text->data, (size_t)size + 1, format, args);

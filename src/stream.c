@@ -1,0 +1,471 @@
+/* Streams: making and owning them, what the bufferevent says, and their end. */
+#include "stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+
+#include <promise/address.h>
+
+/* ---- the value ---- */
+
+static void retain(void *object) { ((promise_stream_t *)object)->refs++; }
+static void release(void *object) { promise_stream_unref(object); }
+
+const struct promise_type promise_type_stream = {
+    .size = sizeof(struct promise_type), .name = "stream", .retain = retain, .release = release};
+
+promise_value_t promise_stream_value(promise_stream_t *s) {
+    if (promise_source_nomem_loop(s)) return promise__nomem();
+    return promise_object(&promise_type_stream, s);
+}
+
+promise_stream_t *promise_as_stream(promise_value_t v) { return promise_as_object(v, &promise_type_stream); }
+
+promise_stream_t *promise__stream_arg(const promise_stream_t *s, const char *function) {
+    if (!s) promise__stop("%s: the stream is NULL", function);
+    if (!s->refs) promise__stop("%s: expected a stream, got one that is gone", function);
+    promise__check_thread(s->loop, function);
+    return (promise_stream_t *)(uintptr_t)s;
+}
+
+promise_stream_t *promise_stream_ref(promise_stream_t *s) {
+    if (!promise_source_nomem_loop(s)) promise__stream_arg(s, __func__)->refs++;
+    return s;
+}
+
+/* Nothing is pending: that would hold it. */
+static void destroy(promise_stream_t *s) {
+    promise_t *anchor = s->anchor, *closing = s->closing;
+
+    s->refs++; /* what is told of its end may take a reference meanwhile */
+    promise__stream_break(s, promise__canceled());
+    promise__release(s->error);
+    promise__release(s->gone);
+    s->refs = 0;
+    promise__free(s);
+    if (closing) promise__drop_ref(closing);
+    promise__drop_ref(anchor);
+}
+
+void promise_stream_unref(promise_stream_t *s) {
+    if (!s || promise_source_nomem_loop(s)) return;
+    if (--promise__stream_arg(s, __func__)->refs == 0) destroy(s);
+}
+
+/* ---- errors ---- */
+
+static promise_value_t closed_error(void) {
+    return promise_throw_at(NULL, &promise_errors, PROMISE_ECLOSED, "the stream is closed");
+}
+
+promise_value_t promise__stream_refused(const promise_stream_t *s) {
+    if (s->loop->dying) return promise__canceled();
+    return s->closed ? closed_error() : promise__copy(s->gone);
+}
+
+promise_value_t promise__stream_failed(const promise_stream_t *s, int error, const char *what) {
+    struct promise_address peer = {.size = sizeof peer.storage};
+    char name[PROMISE_ADDRESS_TEXT] = "";
+
+    if (getpeername(promise_stream_fd(s), (struct sockaddr *)&peer.storage, &peer.size) == 0)
+        promise_address_print(&peer, name, sizeof name);
+    return promise_throw_errno_at(NULL, error, "%s%s%s", what, *name ? " " : "", name);
+}
+
+promise_value_t promise__stream_tell(promise_stream_t *s) {
+    if (promise_is_void(s->error)) return s->error;
+    s->told = true;
+    return promise__copy(s->error);
+}
+
+void promise__stream_fail(promise_stream_t *s, promise_value_t why) {
+    if (!promise_is_void(s->error)) promise__release(why);
+    else s->error = why;
+    if (s->bev) bufferevent_disable(s->bev, EV_WRITE);
+    if (s->writes.first) s->told = true;
+    promise__stream_reject_all(&s->writes, s->error);
+    promise__stream_serve_reads(s);
+}
+
+/* ---- waiting ---- */
+
+static void stop_waiting(void *arg);
+
+promise_t *promise__stream_wait(promise_stream_t *s, struct stream_waits *list, struct stream_wait **wait) {
+    struct stream_wait *w = s->spare_used ? promise__malloc(sizeof *w) : &s->spare;
+    promise_t *p;
+
+    if (!w) {
+        *wait = NULL;
+        return promise__settled(s->loop, promise__nomem());
+    }
+    if (w == &s->spare) s->spare_used = true;
+    *w = (struct stream_wait){.link = list->tail, .list = list, .stream = s};
+    *list->tail = w;
+    list->tail = &w->next;
+    s->refs++;
+    p = promise_new(s->loop, &w->resolver);
+    promise_on_cancel(w->resolver, stop_waiting, w);
+    *wait = w;
+    return p;
+}
+
+/* Gives the resolver, and the reference to the stream. */
+static promise_resolver_t *take_out(struct stream_wait *w) {
+    promise_resolver_t *resolver = w->resolver;
+    promise_stream_t *s = w->stream;
+
+    *w->link = w->next;
+    if (w->next) w->next->link = w->link;
+    else w->list->tail = w->link;
+    promise__release(w->read.delimiter);
+    if (w->read.to) promise_stream_unref(w->read.to);
+    if (w == &s->spare) s->spare_used = false;
+    else promise__free(w);
+    return resolver;
+}
+
+/* The bytes stay where they are, for the next one (K6). */
+static void stop_waiting(void *arg) {
+    struct stream_wait *w = arg;
+    promise_stream_t *s = w->stream;
+
+    promise_abandon(take_out(w));
+    promise_stream_unref(s);
+}
+
+void promise__stream_settle(struct stream_wait *w, promise_value_t v) {
+    promise_stream_t *s = w->stream;
+
+    promise_resolve(take_out(w), v);
+    promise_stream_unref(s);
+}
+
+void promise__stream_reject_all(struct stream_waits *list, promise_value_t why) {
+    while (list->first) promise__stream_settle(list->first, promise__copy(why));
+}
+
+/* ---- what the bufferevent says ---- */
+
+void promise__stream_hold(promise_stream_t *s) { s->busy = true; }
+
+void promise__stream_unhold(promise_stream_t *s) {
+    s->busy = false;
+    while (s->again && s->bev) {
+        s->again = false;
+        promise__stream_serve_reads(s);
+        promise__stream_serve_writes(s);
+    }
+}
+
+/* True when its callback may go on; else we are in one of its functions, or are serving, and look again ourselves. */
+static bool enter(promise_stream_t *s) {
+    if (s->busy) {
+        s->again = true;
+        return false;
+    }
+    s->refs++;
+    promise_source_enter(s->loop);
+    return true;
+}
+
+static void leave(promise_stream_t *s) {
+    promise_source_leave(s->loop);
+    promise_stream_unref(s);
+}
+
+static void on_read(struct bufferevent *bev, void *arg) {
+    promise_stream_t *s = arg;
+
+    (void)bev;
+    if (!enter(s)) return;
+    promise__stream_serve_reads(s);
+    leave(s);
+}
+
+static void on_write(struct bufferevent *bev, void *arg) {
+    promise_stream_t *s = arg;
+
+    if (s->direct && !promise_stream_unsent(s)) bufferevent_disable(bev, EV_WRITE); /* until a drain leaves some over */
+    if (!enter(s)) return;
+    promise__stream_serve_writes(s);
+    leave(s);
+}
+
+/* A timeout of a bufferevent that the user brought: for who waits now. libevent has stopped that direction. */
+static void timed_out(promise_stream_t *s, short what) {
+    promise_value_t why = promise_throw_at(NULL, &promise_errors, PROMISE_ETIMEDOUT, "the bufferevent's timeout");
+
+    promise__stream_reject_all(what & BEV_EVENT_READING ? &s->reads : &s->writes, why);
+    promise__release(why);
+    if (s->bev) bufferevent_enable(s->bev, what & BEV_EVENT_READING ? EV_READ : EV_WRITE);
+}
+
+static promise_value_t why_broken(promise_stream_t *s, short what, int error) {
+    promise_value_t why = promise_void();
+
+    if (s->layer && s->layer->failed) why = promise__returned(s->layer->failed(s, what, s->layer_data));
+    if (promise_is_rejection(why)) return why;
+    promise__release(why);
+    return promise__stream_failed(s, error ? error : EIO, what & BEV_EVENT_READING ? "read from" : "write to");
+}
+
+/* Several bits may come at once. */
+static void see_event(promise_stream_t *s, short what, int error) {
+    if (what & BEV_EVENT_TIMEOUT) timed_out(s, what);
+    if (what & BEV_EVENT_EOF) s->end = true;
+    if (what & BEV_EVENT_ERROR) promise__stream_fail(s, why_broken(s, what, error));
+    else promise__stream_serve_reads(s);
+}
+
+static void on_event(struct bufferevent *bev, short what, void *arg) {
+    promise_stream_t *s = arg;
+    int error = EVUTIL_SOCKET_ERROR();
+
+    (void)bev;
+    if (!(what & (BEV_EVENT_EOF | BEV_EVENT_ERROR | BEV_EVENT_TIMEOUT))) return;
+    if (!enter(s)) { /* the bits come once: what they settle is drained later */
+        see_event(s, what, error);
+        return;
+    }
+    see_event(s, what, error);
+    leave(s);
+}
+
+/* ---- make ---- */
+
+static void loop_gone(struct promise_source *source) {
+    promise_stream_t *s = (promise_stream_t *)source; /* the first field */
+
+    promise__stream_break(s, promise__canceled());
+}
+
+/* A stream without a bufferevent, so far; or NULL. */
+static promise_stream_t *stream_new(promise_loop_t *loop) {
+    promise_stream_t *s = promise__malloc(sizeof *s);
+
+    if (!s) return NULL;
+    memset(s, 0, sizeof *s);
+    s->loop = loop;
+    s->anchor = promise_ref(loop->nomem);
+    s->refs = 1;
+    s->reads.tail = &s->reads.first;
+    s->writes.tail = &s->writes.first;
+    s->ahead = STREAM_AHEAD;
+    s->high_water = STREAM_HIGH_WATER;
+    return s;
+}
+
+/* Takes bev over, and why, a rejection, where there is none. */
+static promise_stream_t *stream_on(promise_loop_t *loop, struct bufferevent *bev, promise_value_t why) {
+    promise_stream_t *s = stream_new(loop);
+
+    if (s && bev && promise_source_add(loop, &s->source, loop_gone) < 0) why = promise__canceled();
+    if (!s || promise_is_rejection(why)) {
+        if (bev) bufferevent_free(bev);
+        if (s) s->gone = why;
+        else promise__release(why);
+        return s ? s : promise_source_nomem(loop);
+    }
+    s->bev = bev;
+    bufferevent_setcb(bev, on_read, on_write, on_event, s);
+    bufferevent_setwatermark(bev, EV_READ, 0, s->ahead);
+    bufferevent_setwatermark(bev, EV_WRITE, 0, 0);
+    bufferevent_enable(bev, EV_READ);
+    return s;
+}
+
+static promise_loop_t *event_loop_arg(promise_loop_t *loop, const char *function) {
+    loop = promise__loop_arg(loop, function);
+    if (!promise__event_host(loop))
+        promise__stop("%s: expected a loop of promise_loop_new, got one of promise_loop_new_hosted", function);
+    return loop;
+}
+
+/* Who writes to somebody who has left is to get EPIPE, not a signal; unless the program wants it. */
+static void ignore_sigpipe(void) {
+    static atomic_flag done = ATOMIC_FLAG_INIT;
+    struct sigaction now;
+
+    if (atomic_flag_test_and_set(&done) || sigaction(SIGPIPE, NULL, &now) < 0 || now.sa_flags & SA_SIGINFO) return;
+    if (now.sa_handler == SIG_DFL) signal(SIGPIPE, SIG_IGN);
+}
+
+promise_stream_t *promise_stream_new(promise_loop_t *loop, int fd) {
+    enum { MOST_AT_ONCE = 65536 };
+    struct bufferevent *bev;
+    promise_stream_t *s;
+    int flags;
+
+    loop = event_loop_arg(loop, __func__);
+    flags = fd < 0 ? -1 : fcntl(fd, F_GETFL);
+    if (flags < 0 || (!(flags & O_NONBLOCK) && fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0))
+        return stream_on(loop, NULL, promise_throw_errno_at(NULL, EBADF, "promise_stream_new: descriptor %d", fd));
+    ignore_sigpipe();
+    bev = bufferevent_socket_new(promise__event_host(loop)->base, fd, BEV_OPT_CLOSE_ON_FREE);
+    if (!bev) {
+        close(fd);
+        return stream_on(loop, NULL, promise__nomem());
+    }
+    bufferevent_set_max_single_read(bev, MOST_AT_ONCE);
+    bufferevent_set_max_single_write(bev, MOST_AT_ONCE);
+    s = stream_on(loop, bev, promise_void());
+    if (promise_source_nomem_loop(s) || !s->bev) return s;
+    bufferevent_disable(bev, EV_WRITE);
+    s->direct = true;
+    return s;
+}
+
+promise_stream_t *promise_stream_wrap(promise_loop_t *loop, struct bufferevent *bev) {
+    loop = event_loop_arg(loop, __func__);
+    if (!bev) return stream_on(loop, NULL, promise__bad_argument(__func__, "bufferevent is NULL"));
+    if (bufferevent_get_base(bev) != promise__event_host(loop)->base)
+        promise__stop("promise_stream_wrap: expected a bufferevent on the loop's base, got one on another");
+    ignore_sigpipe();
+    return stream_on(loop, bev, promise_void());
+}
+
+void promise_stream_pair(promise_loop_t *loop, promise_stream_t *ends[2]) {
+    int fds[2];
+
+    if (!ends) promise__stop("promise_stream_pair: ends is NULL");
+    loop = event_loop_arg(loop, __func__);
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) == 0)
+        for (int i = 0; i < 2; i++) ends[i] = promise_stream_new(loop, fds[i]);
+    else
+        for (int error = errno, i = 0; i < 2; i++)
+            ends[i] = stream_on(loop, NULL, promise_throw_errno_at(NULL, error, "promise_stream_pair"));
+}
+
+/* ---- end ---- */
+
+void promise__stream_watch(promise_stream_t *s, struct stream_watch *watch, void (*closed)(struct stream_watch *watch)) {
+    *watch = (struct stream_watch){.next = s->watches, .link = &s->watches, .stream = s, .closed = closed};
+    if (s->watches) s->watches->link = &watch->next;
+    s->watches = watch;
+}
+
+void promise__stream_unwatch(struct stream_watch *watch) {
+    *watch->link = watch->next;
+    if (watch->next) watch->next->link = watch->link;
+}
+
+/* The bufferevent is let go of; all who wait or watch are told. */
+static struct bufferevent *detach(promise_stream_t *s, promise_value_t why) {
+    struct bufferevent *bev = s->bev;
+    struct stream_watch *watch;
+
+    s->refs++;
+    s->bev = NULL;
+    if (s->unsent_link) promise__stream_unlist(s);
+    promise_source_remove(&s->source);
+    if (bev) bufferevent_setcb(bev, NULL, NULL, NULL, NULL);
+    promise__stream_reject_all(&s->reads, why);
+    promise__stream_reject_all(&s->writes, why);
+    promise__release(s->gone);
+    s->gone = why;
+    while ((watch = s->watches)) {
+        promise__stream_unwatch(watch);
+        watch->closed(watch);
+    }
+    s->refs--;
+    return bev;
+}
+
+void promise__stream_break(promise_stream_t *s, promise_value_t why) {
+    const struct promise_stream_layer *layer = s->layer;
+    struct bufferevent *bev;
+
+    if (!s->bev) {
+        promise__release(why);
+        return;
+    }
+    bev = detach(s, why);
+    s->layer = NULL;
+    bufferevent_free(bev);
+    if (layer && layer->free) layer->free(s->layer_data);
+}
+
+void promise_stream_abort(promise_stream_t *s) {
+    if (promise_source_nomem_loop(s)) return;
+    s = promise__stream_arg(s, __func__);
+    s->refs++;
+    promise__stream_break(s, closed_error());
+    promise_stream_unref(s);
+}
+
+struct bufferevent *promise_stream_release(promise_stream_t *s) {
+    struct bufferevent *bev;
+
+    if (promise_source_nomem_loop(s)) return NULL;
+    s = promise__stream_arg(s, __func__);
+    if (!s->bev) return NULL;
+    bev = detach(s, closed_error());
+    bufferevent_setwatermark(bev, EV_READ | EV_WRITE, 0, 0);
+    if (s->direct) bufferevent_enable(bev, EV_WRITE);
+    if (s->layer && s->layer->free) s->layer->free(s->layer_data);
+    s->layer = NULL;
+    return bev;
+}
+
+/* ---- set and query ---- */
+
+void promise_stream_set_high_water(promise_stream_t *s, size_t bytes) {
+    if (promise_source_nomem_loop(s)) return;
+    promise__stream_arg(s, __func__)->high_water = bytes;
+}
+
+size_t promise_stream_readable(const promise_stream_t *s) {
+    if (promise_source_nomem_loop(s) || !promise__stream_arg(s, __func__)->bev) return 0;
+    return evbuffer_get_length(bufferevent_get_input(s->bev));
+}
+
+size_t promise_stream_unsent(const promise_stream_t *s) {
+    if (promise_source_nomem_loop(s) || !promise__stream_arg(s, __func__)->bev) return 0;
+    return evbuffer_get_length(bufferevent_get_output(s->bev));
+}
+
+bool promise_stream_is_closed(const promise_stream_t *s) {
+    if (promise_source_nomem_loop(s)) return true;
+    s = promise__stream_arg(s, __func__);
+    return !s->bev || s->closed || !promise_is_void(s->error);
+}
+
+promise_loop_t *promise_stream_loop(const promise_stream_t *s) {
+    promise_loop_t *loop = promise_source_nomem_loop(s);
+    return loop ? loop : promise__stream_arg(s, __func__)->loop;
+}
+
+struct bufferevent *promise_stream_bufferevent(const promise_stream_t *s) {
+    return promise_source_nomem_loop(s) ? NULL : promise__stream_arg(s, __func__)->bev;
+}
+
+int promise_stream_fd(const promise_stream_t *s) {
+    struct bufferevent *bev = promise_stream_bufferevent(s);
+    return bev ? bufferevent_getfd(bev) : -1;
+}
+
+void promise_stream_set_layer(promise_stream_t *s, const struct promise_stream_layer *layer, void *data) {
+    if (!layer) promise__stop("promise_stream_set_layer: layer is NULL");
+    if (!promise_source_nomem_loop(s) && promise__stream_arg(s, __func__)->bev && !s->layer) {
+        s->layer = layer;
+        s->layer_data = data;
+    } else if (layer->free) {
+        layer->free(data);
+    }
+}
+
+void *promise_stream_layer_data(const promise_stream_t *s, const struct promise_stream_layer *layer) {
+    if (promise_source_nomem_loop(s) || promise__stream_arg(s, __func__)->layer != layer) return NULL;
+    return s->layer_data;
+}

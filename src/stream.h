@@ -1,0 +1,110 @@
+/*
+ * A stream from the inside, as its sources share it: stream.c (making, owning, ending), stream_read.c, stream_write.c,
+ * stream_close.c and stream_copy.c.
+ *
+ * Bytes are in the two buffers of a bufferevent and nowhere else, so that whoever goes away takes nothing along (K6). Reading
+ * goes on all the time, up to the read-ahead. Writing to a plain descriptor is ours: what a drain has added to the output is
+ * sent by one writev when the drain has ended, and only what the kernel does not take is left to the bufferevent and its
+ * event.
+ */
+#ifndef PROMISE_SRC_STREAM_H
+#define PROMISE_SRC_STREAM_H
+
+#include <promise/stream.h>
+
+#include <promise/source.h>
+
+#include "loop.h"
+
+struct evbuffer;
+
+enum read_kind { READ_SOME, READ_EXACTLY, READ_LINE, READ_UNTIL, READ_ALL, READ_MOVE };
+
+struct stream_read {
+    enum read_kind kind;
+    size_t size;               /* the limit */
+    size_t searched;           /* LINE, UNTIL: there is no delimiter before this */
+    promise_value_t delimiter; /* UNTIL, kept */
+    promise_stream_t *to;      /* MOVE: whose output gets the bytes; the promise gets their number */
+};
+
+/* Somebody waits, and so holds the stream. */
+struct stream_wait {
+    struct stream_wait *next, **link;
+    struct stream_waits *list;
+    promise_stream_t *stream;
+    promise_resolver_t *resolver;
+    struct stream_read read;
+    size_t unsent; /* a writer: settled when no more than this waits to be sent; never: only when it breaks */
+    bool never;
+};
+
+struct stream_waits {
+    struct stream_wait *first, **tail;
+};
+
+/* Who is to be told when a stream is closed, aborted, released or gone. */
+struct stream_watch {
+    struct stream_watch *next, **link;
+    promise_stream_t *stream;
+    void (*closed)(struct stream_watch *watch); /* it is unlinked before, and may be freed */
+};
+
+struct promise_stream {
+    struct promise_source source;
+    promise_loop_t *loop;
+    promise_t *anchor; /* a reference of ours: the loop's memory stays as long as the stream */
+    size_t refs;
+    struct bufferevent *bev; /* NULL once it is closed */
+    struct stream_waits reads, writes;
+    struct stream_wait spare;    /* for the one read that mostly waits */
+    promise_value_t error, gone; /* rejections, or void: what broke it; why there is no bev */
+    size_t ahead, high_water;
+    promise_stream_t *next_unsent, **unsent_link; /* in the host's list of those to be sent after the drain */
+    struct stream_watch *watches;
+    promise_t *closing; /* a close under way, or what came of it */
+    const struct promise_stream_layer *layer;
+    void *layer_data;
+    bool direct;     /* sends by itself */
+    bool end;        /* the peer's end has come */
+    bool shut;       /* no more writing */
+    bool told;       /* somebody was given the error */
+    bool closed;     /* close was called: no more of anything */
+    bool spare_used;
+    bool busy;       /* we are in the bufferevent's functions, or serving: its callbacks must not run handlers */
+    bool again;      /* a callback came meanwhile */
+};
+
+enum { STREAM_AHEAD = 65536, STREAM_HIGH_WATER = 65536 };
+
+/* stream.c */
+promise_stream_t *promise__stream_arg(const promise_stream_t *stream, const char *function); /* stops when it is NULL */
+promise_value_t promise__stream_refused(const promise_stream_t *s); /* why nothing can be asked of it, or void */
+promise_value_t promise__stream_failed(const promise_stream_t *s, int error, const char *what); /* "what PEER: strerror" */
+void promise__stream_fail(promise_stream_t *s, promise_value_t why);  /* takes why over: what has come can still be read */
+promise_value_t promise__stream_tell(promise_stream_t *s);            /* the error, or void; it is known then */
+void promise__stream_hold(promise_stream_t *s);   /* around calls of the bufferevent's functions: */
+void promise__stream_unhold(promise_stream_t *s); /* its callbacks wait until then */
+void promise__stream_break(promise_stream_t *s, promise_value_t why); /* closes it, now; everything pending rejects with why */
+void promise__stream_watch(promise_stream_t *s, struct stream_watch *watch, void (*closed)(struct stream_watch *watch));
+void promise__stream_unwatch(struct stream_watch *watch);
+
+/* Waiting. begin gives the promise, which holds the stream; it may be rejected at once, out of memory. end takes w out and
+ * gives the resolver, and with it the reference to the stream. */
+promise_t *promise__stream_wait(promise_stream_t *s, struct stream_waits *list, struct stream_wait **w);
+void promise__stream_settle(struct stream_wait *w, promise_value_t v);
+void promise__stream_reject_all(struct stream_waits *list, promise_value_t why); /* borrows why */
+
+/* stream_read.c, stream_write.c: look whether somebody's wait is over */
+void promise__stream_serve_reads(promise_stream_t *s);
+void promise__stream_serve_writes(promise_stream_t *s);
+promise_t *promise__stream_move(promise_stream_t *from, promise_stream_t *to, size_t max);
+promise_t *promise__stream_writable(promise_stream_t *s);
+promise_t *promise__stream_drained(promise_stream_t *s);
+promise_t *promise__stream_broken(promise_stream_t *s); /* pending until it is broken or closed: then rejects */
+void promise__stream_send_soon(promise_stream_t *s);
+void promise__streams_send(struct event_host *h); /* the drain has ended */
+void promise__stream_send(promise_stream_t *s); /* what waits to be sent, as far as the kernel takes it */
+void promise__stream_unlist(promise_stream_t *s);
+
+#endif
