@@ -14,6 +14,7 @@
  *     <promise/remote.h>    settling from other threads
  *     <promise/address.h>   addresses of sockets
  *     <promise/stream.h>    bytes that come and go: reading, writing, closing, copying
+ *     <promise/http.h>      HTTP messages (libpromise)
  *     <promise/memory.h>    replacing malloc
  *     <promise/source.h>    writing a source of one's own
  */
@@ -24,6 +25,7 @@
 #include <promise/combine.h>
 #include <promise/error.h>
 #include <promise/host.h>
+#include <promise/http.h>
 #include <promise/iterator.h>
 #include <promise/loop.h>
 #include <promise/memory.h>

@@ -14,6 +14,7 @@ CHECK_TESTS = \
 	test/test_error \
 	test/test_held \
 	test/test_host \
+	test/test_http_body \
 	test/test_http_parse \
 	test/test_iterator \
 	test/test_iterator_close \
@@ -75,6 +76,7 @@ CORE_TEST_LIBS = test/libsupport.la libcore.la $(CHECK_LIBS) $(LIBEVENT_LIBS)
 NET_TEST_LIBS = test/libsupport.la libnet.la libcore.la $(CHECK_LIBS) $(EVENT_EXTRA_LIBS) $(LIBEVENT_LIBS)
 TLS_TEST_LIBS = test/libsupport.la libtls.la libnet.la libcore.la $(CHECK_LIBS) $(TLS_LIBS) $(EVENT_EXTRA_LIBS) $(LIBEVENT_LIBS)
 LDADD = $(CORE_TEST_LIBS)
+test_test_http_body_LDADD = $(NET_TEST_LIBS)
 test_test_http_parse_LDADD = $(NET_TEST_LIBS)
 
 EXTRA_DIST += \

@@ -31,7 +31,8 @@ struct http_reader {
 
 /* ---- make and free ---- */
 
-struct http_reader *promise__http_reader_new(promise_stream_t *stream, struct http_framing framing, http_done_fn *done, void *arg) {
+struct http_reader *promise__http_reader_new(promise_stream_t *stream, struct http_framing framing, http_done_fn *done,
+                                             void *arg) {
     struct http_reader *r = promise_memory_alloc(sizeof *r);
 
     if (!r) return NULL;
@@ -71,7 +72,8 @@ static promise_value_t malformed(struct http_reader *r, const char *what) {
 
 static promise_value_t truncated(struct http_reader *r) {
     if (r->kind == HTTP_CHUNKED)
-        return fail(r, promise_throw(&promise_http_errors, PROMISE_HTTP_ETRUNCATED, "the connection ended before the last chunk"));
+        return fail(r,
+                    promise_throw(&promise_http_errors, PROMISE_HTTP_ETRUNCATED, "the connection ended before the last chunk"));
     return fail(r, promise_throw(&promise_http_errors, PROMISE_HTTP_ETRUNCATED,
                                  "the connection ended %llu bytes before the end of the body", (unsigned long long)r->left));
 }
@@ -79,7 +81,8 @@ static promise_value_t truncated(struct http_reader *r) {
 promise_value_t promise__http_broken(promise_stream_t *stream, promise_value_t v, const char *what) {
     if (promise_is_canceled(v) || promise_error_is(v, &promise_errno_errors, ENOMEM)) return v;
     if (!promise_error_is(v, &promise_errors, PROMISE_ECLOSED))
-        return promise_wrap(v, &promise_http_errors, PROMISE_HTTP_ETRUNCATED, "the connection broke before the end of %s", what);
+        return promise_wrap(v, &promise_http_errors, PROMISE_HTTP_ETRUNCATED, "the connection broke before the end of %s",
+                            what);
     if (promise_stream_is_closed(stream)) return v; /* by us; the peer's end does not do that */
     return promise_wrap(v, &promise_http_errors, PROMISE_HTTP_ETRUNCATED, "the connection ended before the end of %s", what);
 }
@@ -95,7 +98,8 @@ static void read_is_over(struct http_reader *r) {
 static promise_value_t failed(promise_value_t v, void *arg) {
     struct http_reader *r = arg;
 
-    if (promise_get_state(r->reading) == PROMISE_PENDING || promise_is_canceled(v)) return v; /* we were cancelled, it goes on */
+    if (promise_get_state(r->reading) == PROMISE_PENDING || promise_is_canceled(v))
+        return v; /* we were cancelled, it goes on */
     read_is_over(r);
     if (promise_error_is(v, &promise_errno_errors, EMSGSIZE)) return malformed(r, "a line that is too long");
     return fail(r, promise__http_broken(r->stream, v, "the body"));

@@ -4,7 +4,8 @@
 static const struct {
     int status;
     const char *reason;
-} reasons[] = { /* RFC 9110, section 15, and the others in use of IANA's register */
+} reasons[] = {
+    /* RFC 9110, section 15, and the others in use of IANA's register */
     {100, "Continue"},
     {101, "Switching Protocols"},
     {103, "Early Hints"},

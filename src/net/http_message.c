@@ -186,7 +186,9 @@ static const struct http_field *field_at(promise_value_t message, size_t index, 
     return &m->fields[index];
 }
 const char *promise_http_header_name(promise_value_t message, size_t index) { return field_at(message, index, __func__)->name; }
-const char *promise_http_header_value(promise_value_t message, size_t index) { return field_at(message, index, __func__)->value; }
+const char *promise_http_header_value(promise_value_t message, size_t index) {
+    return field_at(message, index, __func__)->value;
+}
 
 /* ---- bodies ---- */
 
@@ -260,7 +262,8 @@ promise_t *promise_http_read_body(promise_value_t message, size_t max) {
     promise_t *p;
 
     if (m->taken) return promise_from(m->loop, taken_twice());
-    if (m->stream) return promise_from(m->loop, promise_throw_errno(EINVAL, "promise_http_read_body: the message is not one that came"));
+    if (m->stream)
+        return promise_from(m->loop, promise_throw_errno(EINVAL, "promise_http_read_body: the message is not one that came"));
     if (m->reader) {
         reader = take_reader(m);
         m->refs++;

@@ -71,11 +71,11 @@ struct http_message {
     struct http_field *fields;
     size_t count, capacity; /* of fields, which are in the block of the message until they grow */
     struct http_text *texts;
-    promise_value_t body;         /* kept: a whole body */
-    struct http_reader *reader;   /* or what gives it, of a message that came; owned */
-    promise_iterator_t *stream;   /* or that of one that was made; owned */
-    uint64_t stream_size;         /* UINT64_MAX: not known */
-    void *context;                /* whatever the client or server wants to find here; it goes with the message */
+    promise_value_t body;       /* kept: a whole body */
+    struct http_reader *reader; /* or what gives it, of a message that came; owned */
+    promise_iterator_t *stream; /* or that of one that was made; owned */
+    uint64_t stream_size;       /* UINT64_MAX: not known */
+    void *context;              /* whatever the client or server wants to find here; it goes with the message */
     void (*context_free)(void *context);
     struct http_field own_fields[]; /* and then, in one that came, the head and the path */
 };
@@ -127,8 +127,9 @@ typedef void http_done_fn(bool whole, void *arg);
 
 /* Reads a body from the stream, which it holds a reference to. Not for HTTP_EMPTY. NULL when out of memory: then done is not
  * called. */
-struct http_reader *promise__http_reader_new(promise_stream_t *stream, struct http_framing framing, http_done_fn *done, void *arg);
-/* NULL is fine. No promise of its may be pending that is not being cancelled; those are cancelled. */
+struct http_reader *promise__http_reader_new(promise_stream_t *stream, struct http_framing framing, http_done_fn *done,
+                                             void *arg);
+/* NULL is fine. None of its promises may be pending. */
 void promise__http_reader_free(struct http_reader *reader);
 /* The next piece as bytes, or the end. One at a time; the reader must live until it has settled. A cancelled one loses
  * nothing (K6). */

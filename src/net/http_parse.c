@@ -73,7 +73,8 @@ int promise__http_decode_path(const char *text, size_t size, char *path) {
             *to++ = *text;
             continue;
         }
-        if (end - text < 3 || (high = promise__http_hex_digit(text[1])) < 0 || (low = promise__http_hex_digit(text[2])) < 0) return -1;
+        if (end - text < 3 || (high = promise__http_hex_digit(text[1])) < 0 || (low = promise__http_hex_digit(text[2])) < 0)
+            return -1;
         *to = (char)(high * 16 + low);
         if (!*to++) return -1;
         text += 2;
@@ -108,7 +109,8 @@ static int parse_target(struct parser *p, const char *target) {
     p->m->query = strchr(path, '?');
     if (p->m->query) p->m->query++;
     if (*path != '/') memcpy(p->path, "/", 2); /* http://host?query */
-    else if (promise__http_decode_path(path, strcspn(path, "?"), p->path) != 0) return fail(p, 400, "a path that leads nowhere");
+    else if (promise__http_decode_path(path, strcspn(path, "?"), p->path) != 0)
+        return fail(p, 400, "a path that leads nowhere");
     return 0;
 }
 
@@ -140,7 +142,8 @@ static int parse_status_line(struct parser *p) {
     }
     if (p->m->status < 100 || (status[3] && status[3] != ' ')) return fail(p, 400, "no status");
     p->m->reason = status + 3 + (status[3] == ' ');
-    if (!promise__http_is_value(status + 3, (size_t)(end - status - 3))) return fail(p, 400, "a control character in the reason");
+    if (!promise__http_is_value(status + 3, (size_t)(end - status - 3)))
+        return fail(p, 400, "a control character in the reason");
     return 0;
 }
 
@@ -204,7 +207,8 @@ static int parse_fields(struct parser *p) {
     return promise__http_message_join(p->m) == 0 ? 0 : fail(p, 0, NULL);
 }
 
-static struct http_message *parse(promise_loop_t *loop, const char *head, size_t size, bool is_request, struct http_fault *fault) {
+static struct http_message *parse(promise_loop_t *loop, const char *head, size_t size, bool is_request,
+                                  struct http_fault *fault) {
     const char *cr = size ? memchr(head, '\r', size) : NULL;
     size_t fields = count_lines(head, size) - 1, first = cr ? (size_t)(cr - head) : size;
     struct parser p = {.fault = fault};
@@ -227,7 +231,8 @@ static struct http_message *parse(promise_loop_t *loop, const char *head, size_t
     return NULL;
 }
 
-struct http_message *promise__http_parse_request(promise_loop_t *loop, const char *head, size_t size, struct http_fault *fault) {
+struct http_message *promise__http_parse_request(promise_loop_t *loop, const char *head, size_t size,
+                                                 struct http_fault *fault) {
     while (size >= 2 && !memcmp(head, "\r\n", 2)) head += 2, size -= 2; /* RFC 9112, 2.2 */
     return parse(loop, head, size, true, fault);
 }

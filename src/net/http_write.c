@@ -165,7 +165,8 @@ static void sending_free(void *arg) {
 static bool is_sized(const struct sending *s) { return s->framing.kind == HTTP_LENGTH || s->framing.kind == HTTP_EMPTY; }
 
 static promise_value_t wrong_size(const struct sending *s, const char *how) {
-    return promise_throw_errno(EINVAL, "%s is %s than the %" PRIu64 " bytes it was said to have", s->what, how, s->framing.size);
+    return promise_throw_errno(EINVAL, "%s is %s than the %" PRIu64 " bytes it was said to have", s->what, how,
+                               s->framing.size);
 }
 
 static promise_value_t send_piece(promise_value_t piece, void *arg) {
