@@ -79,6 +79,7 @@ check_PROGRAMS += \
 	examples/tour/address \
 	examples/tour/combine \
 	examples/tour/error \
+	examples/tour/fd \
 	examples/tour/hello \
 	examples/tour/host \
 	examples/tour/iterator \
@@ -98,6 +99,8 @@ examples_tour_combine_SOURCES = examples/tour/combine.c $(TOUR)
 examples_tour_combine_LDADD = $(EXAMPLE_LIBS)
 examples_tour_error_SOURCES = examples/tour/error.c $(TOUR)
 examples_tour_error_LDADD = $(EXAMPLE_LIBS)
+examples_tour_fd_SOURCES = examples/tour/fd.c $(TOUR)
+examples_tour_fd_LDADD = $(EXAMPLE_LIBS)
 examples_tour_hello_LDADD = $(EXAMPLE_LIBS)
 examples_tour_host_LDADD = $(EXAMPLE_LIBS)
 examples_tour_iterator_SOURCES = examples/tour/iterator.c $(TOUR)
@@ -117,6 +120,7 @@ EXTRA_DIST += \
 	examples/tour/address.expected \
 	examples/tour/combine.expected \
 	examples/tour/error.expected \
+	examples/tour/fd.expected \
 	examples/tour/hello.expected \
 	examples/tour/host.expected \
 	examples/tour/iterator.expected \

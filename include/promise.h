@@ -9,6 +9,7 @@
  *     <promise/combine.h>   all, all_settled, any, race, some
  *     <promise/iterator.h>  many things: map, each, filter, reduce, repeat
  *     <promise/timer.h>     sleep, timeout, ticks, retry
+ *     <promise/fd.h>        waiting for file descriptors
  *     <promise/loop.h>      the job queue on an event_base: run, free, unhandled rejections
  *     <promise/host.h>      the job queue on any other event loop
  *     <promise/remote.h>    settling from other threads
@@ -24,6 +25,7 @@
 #include <promise/address.h>
 #include <promise/combine.h>
 #include <promise/error.h>
+#include <promise/fd.h>
 #include <promise/host.h>
 #include <promise/http.h>
 #include <promise/iterator.h>

@@ -11,6 +11,7 @@ core_headers = \
 	include/promise/combine.h \
 	include/promise/error.h \
 	include/promise/export.h \
+	include/promise/fd.h \
 	include/promise/host.h \
 	include/promise/iterator.h \
 	include/promise/loop.h \
@@ -43,6 +44,7 @@ libcore_la_SOURCES = \
 	src/core.c \
 	src/core.h \
 	src/error.c \
+	src/fd.c \
 	src/iterator.c \
 	src/job.c \
 	src/job.h \

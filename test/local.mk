@@ -12,6 +12,8 @@ CHECK_TESTS = \
 	test/test_combine_cancel \
 	test/test_deep \
 	test/test_error \
+	test/test_fd \
+	test/test_fd_object \
 	test/test_held \
 	test/test_host \
 	test/test_http_body \

@@ -1,5 +1,6 @@
 #include "support.h"
 
+#include <dirent.h>
 #include <promise/memory.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -59,6 +60,16 @@ void test_alloc_fail_from(size_t n) { arm(n, true); }
 bool test_alloc_failed(void) { return atomic_load(&failed); }
 
 size_t test_alloc_live(void) { return atomic_load(&live); }
+
+size_t test_open_fds(void) {
+    DIR *dir = opendir("/proc/self/fd");
+    size_t n = 0;
+
+    ck_assert_ptr_nonnull(dir);
+    while (readdir(dir)) n++;
+    closedir(dir);
+    return n - 3; /* ., .. and its own */
+}
 
 /* In the child, whose standard error is a pipe. */
 static void stop_here(int error, void (*fn)(void *arg), void *arg) {

@@ -37,6 +37,9 @@ void test_alloc_fail_from(size_t n); /* the same, but all later ones fail too, u
 bool test_alloc_failed(void);        /* whether that allocation was reached */
 size_t test_alloc_live(void);        /* blocks that the library holds now */
 
+/* File descriptors that are open now. */
+size_t test_open_fds(void);
+
 /* Calls fn(arg) in a process of its own: it must stop the program (SIGABRT) after a line that contains text. Use the macro:
  * a failure names the line of the test. */
 #define test_assert_stops(fn, arg, text) test_assert_stops_at(__FILE__, __LINE__, (fn), (arg), (text))
