@@ -47,7 +47,8 @@ CHECK_TESTS = \
 	test/test_walk_cancel
 
 # Those that need libpromise-tls.
-TLS_CHECK_TESTS =
+TLS_CHECK_TESTS = \
+	test/test_tls
 if HAVE_TLS
 CHECK_TESTS += $(TLS_CHECK_TESTS)
 endif
@@ -80,6 +81,16 @@ TLS_TEST_LIBS = test/libsupport.la libtls.la libnet.la libcore.la $(CHECK_LIBS) 
 LDADD = $(CORE_TEST_LIBS)
 test_test_http_body_LDADD = $(NET_TEST_LIBS)
 test_test_http_parse_LDADD = $(NET_TEST_LIBS)
+
+# What the tests of TLS share beside that.
+if HAVE_TLS
+check_LTLIBRARIES += test/libtlspair.la
+test_libtlspair_la_CPPFLAGS = $(AM_CPPFLAGS) $(TLS_CFLAGS)
+test_libtlspair_la_SOURCES = test/certificates.c test/certificates.h test/tlspair.c test/tlspair.h
+endif
+TLS_PAIR_LIBS = test/libtlspair.la $(TLS_TEST_LIBS)
+test_test_tls_CPPFLAGS = $(AM_CPPFLAGS) $(TLS_CFLAGS)
+test_test_tls_LDADD = $(TLS_PAIR_LIBS)
 
 EXTRA_DIST += \
 	test/sketches.expected \
