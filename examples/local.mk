@@ -89,6 +89,9 @@ check_PROGRAMS += \
 	examples/tour/remote \
 	examples/tour/timer \
 	examples/tour/value
+if HAVE_TLS
+check_PROGRAMS += examples/tour/tls
+endif
 TESTS += test/tour.sh
 MEMCHECK_TESTS += test/tour.sh
 
@@ -113,6 +116,9 @@ examples_tour_remote_SOURCES = examples/tour/remote.c $(TOUR)
 examples_tour_remote_LDADD = $(EXAMPLE_LIBS)
 examples_tour_timer_SOURCES = examples/tour/timer.c $(TOUR)
 examples_tour_timer_LDADD = $(EXAMPLE_LIBS)
+examples_tour_tls_CPPFLAGS = $(AM_CPPFLAGS) $(TLS_CFLAGS)
+examples_tour_tls_SOURCES = examples/tour/tls.c $(TOUR)
+examples_tour_tls_LDADD = $(TLS_EXAMPLE_LIBS) $(TLS_LIBS)
 examples_tour_value_SOURCES = examples/tour/value.c $(TOUR)
 examples_tour_value_LDADD = $(EXAMPLE_LIBS)
 
@@ -129,5 +135,6 @@ EXTRA_DIST += \
 	examples/tour/promise.expected \
 	examples/tour/remote.expected \
 	examples/tour/timer.expected \
+	examples/tour/tls.expected \
 	examples/tour/value.expected \
 	test/tour.sh

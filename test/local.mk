@@ -48,7 +48,8 @@ CHECK_TESTS = \
 
 # Those that need libpromise-tls.
 TLS_CHECK_TESTS = \
-	test/test_tls
+	test/test_tls \
+	test/test_tls_faults
 if HAVE_TLS
 CHECK_TESTS += $(TLS_CHECK_TESTS)
 endif
@@ -91,6 +92,8 @@ endif
 TLS_PAIR_LIBS = test/libtlspair.la $(TLS_TEST_LIBS)
 test_test_tls_CPPFLAGS = $(AM_CPPFLAGS) $(TLS_CFLAGS)
 test_test_tls_LDADD = $(TLS_PAIR_LIBS)
+test_test_tls_faults_CPPFLAGS = $(AM_CPPFLAGS) $(TLS_CFLAGS)
+test_test_tls_faults_LDADD = $(TLS_PAIR_LIBS)
 
 EXTRA_DIST += \
 	test/sketches.expected \

@@ -1,7 +1,7 @@
 /*
  * TLS, by OpenSSL: streams that nobody else can read. In a library of its own, libpromise-tls.
  *
- *     promise_t *p = promise_tls_connect(loop, NULL, "www.example", 443);
+ *     promise_t *p = promise_tls_secure(stream, "www.example", NULL);
  *     p = promise_then(p, connected, NULL);            // promise_as_stream(v): read, write and close it as any other
  *
  * A client checks the server's certificate, and that it is for the host, without being asked; it speaks TLS 1.2 or later, tells
@@ -64,11 +64,6 @@ PROMISE_API promise_value_t promise_tls_error(const promise_tls_t *tls);
 PROMISE_API struct ssl_ctx_st *promise_tls_context(const promise_tls_t *tls);
 
 /* ---- secure streams ---- */
-
-/* Connects by name (as promise_connect() does), and then makes it secure: the stream. tls NULL: a client of the loop's, with the
- * defaults. A cancel closes at once. Borrows tls. */
-PROMISE_API PROMISE_MUST_USE promise_t *promise_tls_connect(promise_loop_t *loop, promise_tls_t *tls, const char *host,
-                                                            uint16_t port);
 
 /* Makes a stream that is connected already secure: after its accept, after STARTTLS, through a proxy. Consumes one reference to plain, which
  * is closed for others from then on (a handshake that fails closes the connection); what it has still to send goes first, unencrypted,

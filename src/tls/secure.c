@@ -33,13 +33,13 @@ int promise__tls_index(void) {
     return ssl_index;
 }
 
-/* The address at the other end, or "". */
+/* The address at the other end, or "": on a Unix socket those that connect have none. */
 static void peer_of(int fd, char *text, size_t size, uint16_t *port) {
     struct promise_address peer = {.size = sizeof peer.storage};
 
     *text = 0;
     *port = 0;
-    if (getpeername(fd, (struct sockaddr *)&peer.storage, &peer.size) < 0) return;
+    if (getpeername(fd, (struct sockaddr *)&peer.storage, &peer.size) < 0 || peer.storage.ss_family == AF_UNIX) return;
     promise_address_print(&peer, text, size);
     *port = promise_address_port(&peer);
 }
