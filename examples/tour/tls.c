@@ -40,18 +40,18 @@ static void unref_stream(void *stream) { promise_stream_unref(stream); }
 static promise_value_t greet(promise_value_t v, void *arg) {
     promise_stream_t *stream = promise_as_stream(v);
     (void)arg;
-    promise_unref(promise_stream_write(stream, promise_stringf("welcome, by %s", promise_tls_version(stream))));
+    promise_unref(promise_stream_write(stream, promise_stringf("welcome, by %s\n", promise_tls_version(stream))));
     return promise_adopt(promise_attach(promise_stream_close(stream), promise_stream_ref(stream), unref_stream));
 }
 
-/* The client's. Up to the end: had anybody cut the connection off, that would be PROMISE_TLS_ETRUNCATED. */
+/* The client's: it knows whom it talks to. */
 static promise_value_t listen_to(promise_value_t v, void *arg) {
     promise_value_t peer = promise_tls_peer(promise_as_stream(v));
     (void)arg;
     printf("client: this is %s; session %s\n", promise_as_string(peer),
            promise_tls_session_reused(promise_as_stream(v)) ? "resumed" : "new");
     promise_value_clear(&peer);
-    return promise_adopt(promise_stream_read_all(promise_as_stream(v), 1000));
+    return promise_adopt(promise_stream_read_line(promise_as_stream(v), 1000));
 }
 /* end: stream */
 
