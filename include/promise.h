@@ -24,6 +24,7 @@
 
 #include <promise/address.h>
 #include <promise/combine.h>
+#include <promise/dns.h>
 #include <promise/error.h>
 #include <promise/fd.h>
 #include <promise/host.h>

@@ -11,6 +11,8 @@ CHECK_TESTS = \
 	test/test_combine \
 	test/test_combine_cancel \
 	test/test_deep \
+	test/test_dns \
+	test/test_dns_end \
 	test/test_error \
 	test/test_fd \
 	test/test_fd_object \
@@ -82,6 +84,12 @@ TLS_TEST_LIBS = test/libsupport.la libtls.la libnet.la libcore.la $(CHECK_LIBS) 
 LDADD = $(CORE_TEST_LIBS)
 test_test_http_body_LDADD = $(NET_TEST_LIBS)
 test_test_http_parse_LDADD = $(NET_TEST_LIBS)
+
+DNS_SUPPORT = test/dns_support.c test/dns_support.h test/nameserver.c test/nameserver.h
+test_test_dns_SOURCES = test/test_dns.c $(DNS_SUPPORT)
+test_test_dns_LDADD = $(NET_TEST_LIBS)
+test_test_dns_end_SOURCES = test/test_dns_end.c $(DNS_SUPPORT)
+test_test_dns_end_LDADD = $(NET_TEST_LIBS)
 
 # What the tests of TLS share beside that.
 if HAVE_TLS

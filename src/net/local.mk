@@ -1,6 +1,7 @@
 # libpromise: names, and protocols on top of streams. It uses the public headers of libpromise-core, and needs libevent_extra.
 
 net_headers = \
+	include/promise/dns.h \
 	include/promise/http.h
 
 # All of it, internal names included: what white-box tests link.
@@ -9,6 +10,10 @@ libnet_la_CPPFLAGS = $(library_cppflags) $(EVENT_EXTRA_CFLAGS)
 libnet_la_CFLAGS = $(library_cflags)
 libnet_la_LIBADD = $(EVENT_EXTRA_LIBS) $(LIBEVENT_LIBS)
 libnet_la_SOURCES = \
+	src/net/dns.c \
+	src/net/dns.h \
+	src/net/dns_hosts.c \
+	src/net/dns_query.c \
 	src/net/http_body.c \
 	src/net/http_error.c \
 	src/net/http_field.c \

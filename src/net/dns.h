@@ -1,0 +1,63 @@
+/*
+ * Names and addresses from the inside:
+ *
+ *     dns.c        the object, its configuration, and the functions of <promise/dns.h>
+ *     dns_query.c  one question to the name servers (evdns)
+ *     dns_hosts.c  the hosts file
+ */
+#ifndef PROMISE_NET_DNS_H
+#define PROMISE_NET_DNS_H
+
+#include <promise/dns.h>
+#include <promise/source.h>
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+struct evdns_base;
+struct dns_query;
+
+struct dns_server {
+    struct sockaddr_storage address;
+    int size; /* of address */
+};
+
+struct promise_dns {
+    struct promise_source source;
+    promise_value_t error; /* kept: what is wrong with the options */
+    char *resolv_conf;     /* NULL: none */
+    bool named;            /* resolv_conf must be there: the options name it */
+    char *hosts_file;      /* NULL: none */
+    struct dns_server *servers;
+    size_t server_count;       /* 0: those of resolv_conf */
+    uint64_t timeout_ms;       /* 0: as resolv_conf says */
+    unsigned attempts;         /* the same */
+    struct evdns_base *evdns;  /* NULL while there are no queries: see tidy() */
+    struct dns_query *queries; /* under way, or cancelled but still libevent's */
+    size_t pending;            /* those under way */
+    struct event tidy;         /* made active when a query has ended */
+};
+
+/* A rejection of promise_dns_errors; the message is "lookup host: ..." in the words of the code. */
+promise_value_t promise__dns_error(const char *host, int code);
+
+/* ---- dns_query.c ---- */
+
+enum dns_kind { DNS_ADDRESS_4, DNS_ADDRESS_6, DNS_NAME };
+
+/* Asks the name servers: for the addresses of host, or for the name of address, which host is in words. */
+promise_t *promise__dns_ask(promise_dns_t *dns, enum dns_kind kind, const char *host, const struct promise_address *address);
+/* Once, when the object is made. */
+void promise__dns_queries_open(promise_dns_t *dns);
+/* Nothing is asked any more; what was is rejected with reason. The object may be freed then. */
+void promise__dns_queries_close(promise_dns_t *dns, promise_value_t reason);
+
+/* ---- dns_hosts.c ---- */
+
+/* A list of the addresses of host, all families, in the file at path; or void where it does not have the name. path NULL: no
+ * file; what is said of localhost holds all the same. */
+promise_value_t promise__hosts_addresses(const char *path, const char *host);
+/* The first name of the address, as a string; or void. */
+promise_value_t promise__hosts_name(const char *path, const struct promise_address *address);
+
+#endif
