@@ -12,9 +12,14 @@ static size_t descriptors;
 
 static void no_log(int severity, const char *text) { (void)severity, (void)text; }
 
+static void nothing_unhandled(enum promise_unhandled_event event, const promise_t *p, promise_value_t reason, void *arg) {
+    (void)event, (void)p, (void)reason, (void)arg;
+}
+
 promise_dns_t *new_dns(const char *hosts_file) {
     const char *servers[] = {nameserver_address(ns), NULL};
-    struct promise_dns_options options = {.nameservers = servers, .hosts_file = hosts_file, .no_system = true, .timeout_ms = 60000};
+    struct promise_dns_options options = {
+        .nameservers = servers, .hosts_file = hosts_file, .no_system = true, .timeout_ms = 60000};
     return promise_dns_new(loop, &options);
 }
 
@@ -23,6 +28,7 @@ void open_dns(int callers) {
     descriptors = open_descriptors();
     ns = nameserver_open();
     open_loop(callers);
+    promise_loop_on_unhandled(loop, nothing_unhandled, NULL);
     dns = new_dns(NULL);
 }
 

@@ -40,9 +40,9 @@ struct nameserver {
 static const struct {
     const char *name;
     int number;
-} types[] = {{"A", 1}, {"CNAME", 5}, {"PTR", 12}, {"AAAA", 28}}, rcodes[] = {{"!nodata", 0},   {"!formerr", 1}, {"!servfail", 2},
-                                                                             {"!nxdomain", 3}, {"!notimpl", 4}, {"!refused", 5},
-                                                                             {"!rcode9", 9}};
+} types[] = {{"A", 1}, {"CNAME", 5}, {"PTR", 12}, {"AAAA", 28}},
+  rcodes[] = {{"!nodata", 0},  {"!formerr", 1}, {"!servfail", 2}, {"!nxdomain", 3},
+              {"!notimpl", 4}, {"!refused", 5}, {"!rcode9", 9}};
 
 /* ---- messages ---- */
 
@@ -101,7 +101,7 @@ static size_t write_answer(const struct question *q, const char *answer, uint8_t
     memset(out + 6, 0, 6);
     if (strcmp(answer, "!short") == 0) {
         put16(out + 6, 1);
-        return size + put_record(out + size, "A", "127.0.0.1") - 2;
+        return size + put_record(out + size, q->type, "127.0.0.1") - 2;
     }
     snprintf(text, sizeof text, "%s", answer);
     for (word = strtok_r(text, " ", &rest); word && *word != '!'; word = strtok_r(NULL, " ", &rest), count++) {
@@ -122,7 +122,8 @@ static bool read_question(struct question *q) {
         size_t label = q->packet[at++];
         if (at + label + 5 > q->size || out + label + 2 > sizeof q->name) return false;
         if (out) q->name[out++] = '.';
-        for (; label--; at++) q->name[out++] = (char)(q->packet[at] | (q->packet[at] >= 'A' && q->packet[at] <= 'Z' ? 0x20 : 0));
+        for (; label--; at++)
+            q->name[out++] = (char)(q->packet[at] | (q->packet[at] >= 'A' && q->packet[at] <= 'Z' ? 0x20 : 0));
     }
     q->name[out] = 0;
     q->end = at + 5;

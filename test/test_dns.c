@@ -9,9 +9,9 @@
 #include <time.h>
 #include <unistd.h>
 
-static promise_t *any(const char *host) { return promise_dns_lookup(dns, host, PROMISE_DNS_ANY); }
-static promise_t *four(const char *host) { return promise_dns_lookup(dns, host, PROMISE_DNS_IPV4); }
-static promise_t *six(const char *host) { return promise_dns_lookup(dns, host, PROMISE_DNS_IPV6); }
+static promise_t *any(const char *name) { return promise_dns_lookup(dns, name, PROMISE_DNS_ANY); }
+static promise_t *four(const char *name) { return promise_dns_lookup(dns, name, PROMISE_DNS_IPV4); }
+static promise_t *six(const char *name) { return promise_dns_lookup(dns, name, PROMISE_DNS_IPV6); }
 
 static promise_t *reverse(const char *text) {
     struct promise_address address;
@@ -113,9 +113,9 @@ END_TEST
 static const struct fault {
     const char *answer, *four, *reverse;
 } faults[] = {
-    {"!nxdomain", "!dns1", "!dns1"},  {"!nodata", "!dns2", "!dns1"},     {"!servfail", "!dns5", "!dns5"},
-    {"!refused", "!dns6", "!dns6"},   {"!notimpl", "!dns7", "!dns7"},    {"!formerr", "!dns8", "!dns8"},
-    {"!rcode9", "!dns9", "!dns9"},    {"!short", "!dns9", "!dns9"},      {"!other", "!dns9", "!dns9"},
+    {"!nxdomain", "!dns1", "!dns1"},    {"!nodata", "!dns2", "!dns1"},  {"!servfail", "!dns5", "!dns5"},
+    {"!refused", "!dns6", "!dns6"},     {"!notimpl", "!dns7", "!dns7"}, {"!formerr", "!dns8", "!dns8"},
+    {"!rcode9", "!dns9", "!dns9"},      {"!short", "!dns9", "!dns9"},   {"!other", "!dns9", "!dns9"},
     {"!truncated", "!dns10", "!dns10"},
 };
 
@@ -192,7 +192,8 @@ END_TEST
 
 START_TEST(the_next_server_is_asked) {
     struct nameserver *refuses;
-    struct promise_dns_options options = {.no_system = true, .timeout_ms = 60000};
+    /* evdns sends it when the attempt is over only: libevent 2.1 */
+    struct promise_dns_options options = {.no_system = true, .timeout_ms = 200, .attempts = 100};
     const char *servers[3] = {NULL};
     promise_dns_t *both;
 
@@ -271,7 +272,7 @@ static promise_value_t count(promise_value_t v, void *arg) {
     return v;
 }
 
-START_TEST(what_is_known_comes_from_the_drain_too) { /* 2.2.4 */
+START_TEST(A2_2_4_what_is_known_comes_from_the_drain_too) {
     static const char *const known[] = {"127.0.0.1", "localhost", "seven.test", "a..b"};
     struct promise_address address;
     promise_dns_t *plain;
@@ -485,7 +486,7 @@ int main(void) {
     tcase_add_test(t, the_next_server_is_asked);
     tcase_add_test(t, the_hosts_file);
     tcase_add_loop_test(t, numeric_hosts_and_localhost_are_not_asked_for, 0, 2);
-    tcase_add_test(t, what_is_known_comes_from_the_drain_too);
+    tcase_add_test(t, A2_2_4_what_is_known_comes_from_the_drain_too);
     tcase_add_test(t, bad_input);
     tcase_add_test(t, a_resolver_that_is_NULL_stops_the_program);
     tcase_add_test(t, the_search_list);

@@ -53,10 +53,12 @@ START_TEST(K2_others_go_on) {
     open_dns(_i);
     a = traced(held(1), "a");
     b = traced(held(2), "b");
+    nameserver_set(ns, "1.2.0.192.in-addr.arpa", "PTR", "hold !nxdomain");
     c = traced(reverse("192.0.2.1"), "c");
     nameserver_asked(ns, 3);
     promise_cancel(a);
     nameserver_release(ns, "host.test", "A");
+    nameserver_release(ns, "1.2.0.192.in-addr.arpa", "PTR");
     run_dry();
     trace_is("a=!canceled b=[127.0.0.1:0] c=!dns1");
     promise_unref(b);

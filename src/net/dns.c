@@ -38,6 +38,12 @@ promise_value_t promise__dns_error(const char *host, int code) {
     return promise_throw_at(NULL, &promise_dns_errors, code, "lookup %s: %s", host, describe(code));
 }
 
+bool promise__dns_add(promise_value_t list, const struct promise_address *address) {
+    promise_value_t v = promise_address_value(address);
+
+    return !promise_is_rejection(v) && promise_list_push(list, v) == 0; /* a rejection would do as an element */
+}
+
 static promise_value_t bad_argument(const char *function, const char *what) {
     return promise_throw_errno_at(NULL, EINVAL, "%s: %s", function, what);
 }
@@ -251,6 +257,7 @@ static promise_value_t merge(promise_value_t both, void *arg) {
 promise_t *promise_dns_lookup(promise_dns_t *dns, const char *host, enum promise_dns_family family) {
     promise_loop_t *loop = nomem_loop(dns, __func__);
     promise_value_t v = refused(dns);
+    promise_t *both[2];
 
     if (!loop) loop = dns->source.loop;
     if (!promise_is_void(v)) return promise_from(loop, v);
@@ -267,9 +274,9 @@ promise_t *promise_dns_lookup(promise_dns_t *dns, const char *host, enum promise
     if (!is_name(host)) return promise_from(loop, promise__dns_error(host, PROMISE_DNS_EBADNAME));
     if (family == PROMISE_DNS_IPV4) return promise__dns_ask(dns, DNS_ADDRESS_4, host, NULL);
     if (family == PROMISE_DNS_IPV6) return promise__dns_ask(dns, DNS_ADDRESS_6, host, NULL);
-    return promise_then(promise_all_settled_of(loop, promise__dns_ask(dns, DNS_ADDRESS_6, host, NULL),
-                                               promise__dns_ask(dns, DNS_ADDRESS_4, host, NULL), NULL),
-                        merge, NULL);
+    both[0] = promise__dns_ask(dns, DNS_ADDRESS_6, host, NULL);
+    both[1] = promise__dns_ask(dns, DNS_ADDRESS_4, host, NULL);
+    return promise_then(promise_all_settled(loop, 2, both), merge, NULL);
 }
 
 promise_t *promise_dns_reverse(promise_dns_t *dns, const struct promise_address *address) {

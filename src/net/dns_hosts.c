@@ -36,7 +36,7 @@ static bool has_name(const char *host, char **rest) {
 /* false when out of memory: then *list is the rejection. */
 static bool add(promise_value_t *list, const struct promise_address *address) {
     if (promise_is_void(*list)) *list = promise_list(0, NULL);
-    if (promise_list_push(*list, promise_address_value(address)) == 0) return true;
+    if (promise__dns_add(*list, address)) return true;
     promise_value_clear(list);
     *list = promise_out_of_memory();
     return false;
@@ -81,13 +81,14 @@ promise_value_t promise__hosts_addresses(const char *path, const char *host) {
 promise_value_t promise__hosts_name(const char *path, const struct promise_address *wanted) {
     FILE *file = path ? fopen(path, "re") : NULL;
     promise_value_t name = promise_void();
-    struct promise_address address;
+    struct promise_address address, alone = *wanted;
     char *line = NULL, *rest, *text;
     size_t room = 0;
 
     if (!file) return name;
+    promise_address_set_port(&alone, 0);
     while (promise_is_void(name) && next_line(file, &line, &room, &address, &rest))
-        if (promise_address_equal(&address, wanted) && (text = strtok_r(NULL, blanks, &rest))) name = promise_string(text);
+        if (promise_address_equal(&address, &alone) && (text = strtok_r(NULL, blanks, &rest))) name = promise_string(text);
     free(line);
     fclose(file);
     return name;

@@ -196,7 +196,7 @@ static promise_value_t address_list(char type, int count, const char *data) {
             memcpy(&sin6.sin6_addr, data, sizeof sin6.sin6_addr);
             promise_address_set(&address, (struct sockaddr *)&sin6, sizeof sin6);
         }
-        if (promise_list_push(list, promise_address_value(&address)) < 0) {
+        if (!promise__dns_add(list, &address)) {
             promise_value_clear(&list);
             return promise_out_of_memory();
         }
