@@ -78,6 +78,7 @@ EXTRA_DIST += test/ask.expected test/ask.sh
 check_PROGRAMS += \
 	examples/tour/address \
 	examples/tour/combine \
+	examples/tour/dns \
 	examples/tour/error \
 	examples/tour/fd \
 	examples/tour/hello \
@@ -100,6 +101,8 @@ TOUR = examples/tour/tour.c examples/tour/tour.h
 examples_tour_address_LDADD = $(EXAMPLE_LIBS)
 examples_tour_combine_SOURCES = examples/tour/combine.c $(TOUR)
 examples_tour_combine_LDADD = $(EXAMPLE_LIBS)
+examples_tour_dns_SOURCES = examples/tour/dns.c $(TOUR)
+examples_tour_dns_LDADD = $(EXAMPLE_LIBS)
 examples_tour_error_SOURCES = examples/tour/error.c $(TOUR)
 examples_tour_error_LDADD = $(EXAMPLE_LIBS)
 examples_tour_fd_SOURCES = examples/tour/fd.c $(TOUR)
@@ -125,6 +128,7 @@ examples_tour_value_LDADD = $(EXAMPLE_LIBS)
 EXTRA_DIST += \
 	examples/tour/address.expected \
 	examples/tour/combine.expected \
+	examples/tour/dns.expected \
 	examples/tour/error.expected \
 	examples/tour/fd.expected \
 	examples/tour/hello.expected \

@@ -15,6 +15,7 @@
  *     <promise/remote.h>    settling from other threads
  *     <promise/address.h>   addresses of sockets
  *     <promise/stream.h>    bytes that come and go: reading, writing, closing, copying
+ *     <promise/dns.h>       names to addresses, and back (libpromise)
  *     <promise/http.h>      HTTP messages (libpromise)
  *     <promise/memory.h>    replacing malloc
  *     <promise/source.h>    writing a source of one's own
