@@ -66,7 +66,9 @@ libcore_la_SOURCES = \
 	src/stream.h \
 	src/stream_close.c \
 	src/stream_copy.c \
+	src/stream_direct.c \
 	src/stream_read.c \
+	src/stream_wait.c \
 	src/stream_write.c \
 	src/timer.c \
 	src/timerqueue.c \

@@ -28,6 +28,7 @@ static void host_free(struct event_host *h) {
         turn_last(h);
         event_base_free(h->base);
     }
+    promise__free(h->block);
     promise__free(h);
 }
 

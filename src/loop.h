@@ -23,6 +23,7 @@ struct event_host {
     uint64_t rings;      /* when the alarm is set for, in microseconds of the clock, not later than the first timer; or never */
     bool firing;         /* the alarm is ringing: it is set again at the end */
     promise_stream_t *unsent;   /* streams with something to send when the drain has ended */
+    char *block;                /* what streams read into */
 };
 
 /* NULL for another host. */

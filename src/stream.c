@@ -97,64 +97,6 @@ void promise__stream_fail(promise_stream_t *s, promise_value_t why) {
     promise__stream_serve_reads(s);
 }
 
-/* ---- waiting ---- */
-
-static void stop_waiting(void *arg);
-
-promise_t *promise__stream_wait(promise_stream_t *s, struct stream_waits *list, struct stream_wait **wait) {
-    struct stream_wait *w = s->spare_used ? promise__malloc(sizeof *w) : &s->spare;
-    promise_t *p;
-
-    if (!w) {
-        *wait = NULL;
-        return promise__settled(s->loop, promise__nomem());
-    }
-    if (w == &s->spare) s->spare_used = true;
-    *w = (struct stream_wait){.link = list->tail, .list = list, .stream = s};
-    *list->tail = w;
-    list->tail = &w->next;
-    s->refs++;
-    p = promise_new(s->loop, &w->resolver);
-    promise_on_cancel(w->resolver, stop_waiting, w);
-    *wait = w;
-    return p;
-}
-
-/* Gives the resolver, and the reference to the stream. */
-static promise_resolver_t *take_out(struct stream_wait *w) {
-    promise_resolver_t *resolver = w->resolver;
-    promise_stream_t *s = w->stream;
-
-    *w->link = w->next;
-    if (w->next) w->next->link = w->link;
-    else w->list->tail = w->link;
-    promise__release(w->read.delimiter);
-    if (w->read.to) promise_stream_unref(w->read.to);
-    if (w == &s->spare) s->spare_used = false;
-    else promise__free(w);
-    return resolver;
-}
-
-/* The bytes stay where they are, for the next one (K6). */
-static void stop_waiting(void *arg) {
-    struct stream_wait *w = arg;
-    promise_stream_t *s = w->stream;
-
-    promise_abandon(take_out(w));
-    promise_stream_unref(s);
-}
-
-void promise__stream_settle(struct stream_wait *w, promise_value_t v) {
-    promise_stream_t *s = w->stream;
-
-    promise_resolve(take_out(w), v);
-    promise_stream_unref(s);
-}
-
-void promise__stream_reject_all(struct stream_waits *list, promise_value_t why) {
-    while (list->first) promise__stream_settle(list->first, promise__copy(why));
-}
-
 /* ---- what the bufferevent says ---- */
 
 void promise__stream_hold(promise_stream_t *s) { s->busy = true; }
@@ -317,12 +259,10 @@ promise_stream_t *promise_stream_new(promise_loop_t *loop, int fd) {
         close(fd);
         return stream_on(loop, NULL, promise__nomem());
     }
-    bufferevent_set_max_single_read(bev, MOST_AT_ONCE);
     bufferevent_set_max_single_write(bev, MOST_AT_ONCE);
     s = stream_on(loop, bev, promise_void());
     if (promise_source_nomem_loop(s) || !s->bev) return s;
-    bufferevent_disable(bev, EV_WRITE);
-    s->direct = true;
+    if (promise__stream_go_direct(s) < 0) promise__stream_break(s, promise__nomem());
     return s;
 }
 
@@ -370,6 +310,8 @@ static struct bufferevent *detach(promise_stream_t *s, promise_value_t why) {
     if (s->unsent_link) promise__stream_unlist(s);
     promise_source_remove(&s->source);
     if (bev) bufferevent_setcb(bev, NULL, NULL, NULL, NULL);
+    if (s->readable) event_free(s->readable);
+    s->readable = NULL;
     promise__stream_reject_all(&s->reads, why);
     promise__stream_reject_all(&s->writes, why);
     promise__release(s->gone);

@@ -1,11 +1,11 @@
 /*
- * A stream from the inside, as its sources share it: stream.c (making, owning, ending), stream_read.c, stream_write.c,
- * stream_close.c and stream_copy.c.
+ * A stream from the inside, as its sources share it: stream.c (making, owning, ending), stream_wait.c, stream_read.c,
+ * stream_direct.c, stream_write.c, stream_close.c and stream_copy.c.
  *
  * Bytes are in the two buffers of a bufferevent and nowhere else, so that whoever goes away takes nothing along (K6). Reading
- * goes on all the time, up to the read-ahead. Writing to a plain descriptor is ours: what a drain has added to the output is
- * sent by one writev when the drain has ended, and only what the kernel does not take is left to the bufferevent and its
- * event.
+ * goes on all the time, up to the read-ahead. A plain descriptor, a direct stream, we read and write ourselves: what a drain
+ * has added to the output is sent by one writev when the drain has ended, and only what the kernel does not take is left to
+ * the bufferevent and its event.
  */
 #ifndef PROMISE_SRC_STREAM_H
 #define PROMISE_SRC_STREAM_H
@@ -65,7 +65,9 @@ struct promise_stream {
     promise_t *closing; /* a close under way, or what came of it */
     const struct promise_stream_layer *layer;
     void *layer_data;
-    bool direct;     /* sends by itself */
+    struct event *readable; /* of a direct stream */
+    bool direct;     /* reads and sends by itself */
+    bool watched;    /* readable is added */
     bool end;        /* the peer's end has come */
     bool shut;       /* no more writing */
     bool told;       /* somebody was given the error */
@@ -75,7 +77,7 @@ struct promise_stream {
     bool again;      /* a callback came meanwhile */
 };
 
-enum { STREAM_AHEAD = 65536, STREAM_HIGH_WATER = 65536 };
+enum { STREAM_AHEAD = 65536, STREAM_HIGH_WATER = 65536, STREAM_BLOCK = 65536 };
 
 /* stream.c */
 promise_stream_t *promise__stream_arg(const promise_stream_t *stream, const char *function); /* stops when it is NULL */
@@ -94,6 +96,10 @@ void promise__stream_unwatch(struct stream_watch *watch);
 promise_t *promise__stream_wait(promise_stream_t *s, struct stream_waits *list, struct stream_wait **w);
 void promise__stream_settle(struct stream_wait *w, promise_value_t v);
 void promise__stream_reject_all(struct stream_waits *list, promise_value_t why); /* borrows why */
+
+/* stream_direct.c */
+int promise__stream_go_direct(promise_stream_t *s);
+void promise__stream_watch_input(promise_stream_t *s); /* there is more room, or less, or nothing more to come */
 
 /* stream_read.c, stream_write.c: look whether somebody's wait is over */
 void promise__stream_serve_reads(promise_stream_t *s);

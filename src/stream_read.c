@@ -144,7 +144,7 @@ static void set_ahead(promise_stream_t *s) {
     if (s->reads.first && needs(&s->reads.first->read) > ahead) ahead = needs(&s->reads.first->read);
     if (ahead == s->ahead) return;
     s->ahead = ahead;
-    bufferevent_setwatermark(s->bev, EV_READ, 0, ahead > INT_MAX ? 0 : ahead);
+    if (!s->direct) bufferevent_setwatermark(s->bev, EV_READ, 0, ahead > INT_MAX ? 0 : ahead);
 }
 
 void promise__stream_serve_reads(promise_stream_t *s) {
@@ -160,6 +160,7 @@ void promise__stream_serve_reads(promise_stream_t *s) {
         promise__stream_settle(w, v);
     }
     if (s->bev) set_ahead(s);
+    promise__stream_watch_input(s);
     promise__stream_unhold(s);
 }
 
@@ -179,6 +180,7 @@ static promise_t *start_read(promise_stream_t *s, struct stream_read read, const
         if (promise_is_void(v) && !s->reads.first && !s->busy) {
             promise__stream_hold(s);
             v = look(s, &read);
+            promise__stream_watch_input(s);
             promise__stream_unhold(s);
         }
     }
@@ -194,6 +196,7 @@ static promise_t *start_read(promise_stream_t *s, struct stream_read read, const
     if (read.to) promise_stream_ref(read.to);
     w->read = read;
     if (s->reads.first == w) set_ahead(s);
+    promise__stream_watch_input(s);
     return p;
 }
 

@@ -1,0 +1,100 @@
+/*
+ * Reading a plain descriptor by ourselves: libevent 2.1 reads 4 KiB at a time, each after asking how much there is, and what it
+ * read would be copied once more. Here one read takes what there is, up to 64 KiB, into a block that all streams of the loop
+ * share; the read that waits gets its bytes from there, and only what nobody waits for goes into the bufferevent's input.
+ */
+#include "stream.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+
+/* To others the input is closed at its end. */
+static int keep(promise_stream_t *s, const char *data, size_t size) {
+    struct evbuffer *in = bufferevent_get_input(s->bev);
+    int failed;
+
+    evbuffer_unfreeze(in, 0);
+    failed = evbuffer_add(in, data, size);
+    evbuffer_freeze(in, 0);
+    return failed;
+}
+
+/* What the first read gets straight away of size bytes; how much that was. */
+static size_t hand_over(promise_stream_t *s, const char *data, size_t size) {
+    struct stream_wait *w = s->reads.first;
+    promise_value_t v;
+
+    if (!w || w->read.kind != READ_SOME || promise_stream_readable(s)) return 0;
+    if (size > w->read.size) size = w->read.size;
+    v = promise_bytes(data, size);
+    if (promise_is_rejection(v)) size = 0; /* the bytes stay for the next one (K6) */
+    promise__stream_settle(w, v);
+    return size;
+}
+
+static void got(promise_stream_t *s, const char *data, size_t size) {
+    size_t taken = hand_over(s, data, size);
+
+    if (taken < size && keep(s, data + taken, size - taken) < 0) promise__stream_fail(s, promise__nomem());
+    else if (s->reads.first) promise__stream_serve_reads(s);
+    promise__stream_watch_input(s);
+}
+
+static void read_now(promise_stream_t *s, struct event_host *h) {
+    ssize_t size;
+
+    if (!h->block) h->block = promise__malloc(STREAM_BLOCK);
+    if (!h->block) {
+        promise__stream_fail(s, promise__nomem());
+        return;
+    }
+    size = read(bufferevent_getfd(s->bev), h->block, STREAM_BLOCK);
+    if (size > 0) {
+        got(s, h->block, (size_t)size);
+    } else if (size == 0) {
+        s->end = true;
+        promise__stream_watch_input(s);
+        promise__stream_serve_reads(s);
+    } else if (errno != EAGAIN && errno != EINTR) {
+        promise__stream_fail(s, promise__stream_failed(s, errno, "read from"));
+        promise__stream_watch_input(s);
+    }
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg) {
+    promise_stream_t *s = arg;
+
+    (void)fd, (void)what;
+    s->refs++;
+    promise_source_enter(s->loop);
+    read_now(s, promise__event_host(s->loop));
+    promise_source_leave(s->loop);
+    promise_stream_unref(s);
+}
+
+/* Watched as long as there is something to come, and room for it. */
+void promise__stream_watch_input(promise_stream_t *s) {
+    bool wanted;
+
+    if (!s->bev || !s->readable) return;
+    wanted = !s->end && promise_is_void(s->error) && promise_stream_readable(s) < s->ahead;
+    if (wanted == s->watched) return;
+    if (wanted && event_add(s->readable, NULL) < 0) promise__stream_fail(s, promise__nomem());
+    else if (!wanted) event_del(s->readable);
+    s->watched = wanted;
+}
+
+/* -1 when out of memory. */
+int promise__stream_go_direct(promise_stream_t *s) {
+    s->readable =
+        event_new(promise__event_host(s->loop)->base, bufferevent_getfd(s->bev), EV_READ | EV_PERSIST, on_readable, s);
+    if (!s->readable) return -1;
+    bufferevent_disable(s->bev, EV_READ | EV_WRITE);
+    s->direct = true;
+    promise__stream_watch_input(s);
+    return 0;
+}
