@@ -78,12 +78,14 @@ EXTRA_DIST += test/ask.expected test/ask.sh
 check_PROGRAMS += \
 	examples/tour/address \
 	examples/tour/combine \
+	examples/tour/connect \
 	examples/tour/dns \
 	examples/tour/error \
 	examples/tour/fd \
 	examples/tour/hello \
 	examples/tour/host \
 	examples/tour/iterator \
+	examples/tour/listener \
 	examples/tour/loop \
 	examples/tour/memory \
 	examples/tour/promise \
@@ -101,6 +103,8 @@ TOUR = examples/tour/tour.c examples/tour/tour.h
 examples_tour_address_LDADD = $(EXAMPLE_LIBS)
 examples_tour_combine_SOURCES = examples/tour/combine.c $(TOUR)
 examples_tour_combine_LDADD = $(EXAMPLE_LIBS)
+examples_tour_connect_SOURCES = examples/tour/connect.c $(TOUR)
+examples_tour_connect_LDADD = $(EXAMPLE_LIBS)
 examples_tour_dns_SOURCES = examples/tour/dns.c $(TOUR)
 examples_tour_dns_LDADD = $(EXAMPLE_LIBS)
 examples_tour_error_SOURCES = examples/tour/error.c $(TOUR)
@@ -111,6 +115,8 @@ examples_tour_hello_LDADD = $(EXAMPLE_LIBS)
 examples_tour_host_LDADD = $(EXAMPLE_LIBS)
 examples_tour_iterator_SOURCES = examples/tour/iterator.c $(TOUR)
 examples_tour_iterator_LDADD = $(EXAMPLE_LIBS)
+examples_tour_listener_SOURCES = examples/tour/listener.c $(TOUR)
+examples_tour_listener_LDADD = $(EXAMPLE_LIBS)
 examples_tour_loop_LDADD = $(EXAMPLE_LIBS)
 examples_tour_memory_LDADD = $(EXAMPLE_LIBS)
 examples_tour_promise_SOURCES = examples/tour/promise.c $(TOUR)
@@ -128,12 +134,14 @@ examples_tour_value_LDADD = $(EXAMPLE_LIBS)
 EXTRA_DIST += \
 	examples/tour/address.expected \
 	examples/tour/combine.expected \
+	examples/tour/connect.expected \
 	examples/tour/dns.expected \
 	examples/tour/error.expected \
 	examples/tour/fd.expected \
 	examples/tour/hello.expected \
 	examples/tour/host.expected \
 	examples/tour/iterator.expected \
+	examples/tour/listener.expected \
 	examples/tour/loop.expected \
 	examples/tour/memory.expected \
 	examples/tour/promise.expected \

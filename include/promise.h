@@ -13,8 +13,10 @@
  *     <promise/loop.h>      the job queue on an event_base: run, free, unhandled rejections
  *     <promise/host.h>      the job queue on any other event loop
  *     <promise/remote.h>    settling from other threads
- *     <promise/address.h>   addresses of sockets
  *     <promise/stream.h>    bytes that come and go: reading, writing, closing, copying
+ *     <promise/connect.h>   connecting
+ *     <promise/listener.h>  taking connections
+ *     <promise/address.h>   addresses of sockets
  *     <promise/dns.h>       names to addresses, and back (libpromise)
  *     <promise/http.h>      HTTP messages (libpromise)
  *     <promise/memory.h>    replacing malloc
@@ -25,12 +27,14 @@
 
 #include <promise/address.h>
 #include <promise/combine.h>
+#include <promise/connect.h>
 #include <promise/dns.h>
 #include <promise/error.h>
 #include <promise/fd.h>
 #include <promise/host.h>
 #include <promise/http.h>
 #include <promise/iterator.h>
+#include <promise/listener.h>
 #include <promise/loop.h>
 #include <promise/memory.h>
 #include <promise/promise.h>

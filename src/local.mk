@@ -9,11 +9,13 @@ promiseinclude_HEADERS = $(core_headers) $(net_headers)
 core_headers = \
 	include/promise/address.h \
 	include/promise/combine.h \
+	include/promise/connect.h \
 	include/promise/error.h \
 	include/promise/export.h \
 	include/promise/fd.h \
 	include/promise/host.h \
 	include/promise/iterator.h \
+	include/promise/listener.h \
 	include/promise/loop.h \
 	include/promise/memory.h \
 	include/promise/promise.h \
@@ -41,6 +43,7 @@ libcore_la_SOURCES = \
 	src/cell.h \
 	src/clock.c \
 	src/combine.c \
+	src/connect.c \
 	src/core.c \
 	src/core.h \
 	src/error.c \
@@ -49,6 +52,9 @@ libcore_la_SOURCES = \
 	src/job.c \
 	src/job.h \
 	src/list.c \
+	src/listen.c \
+	src/listen.h \
+	src/listener.c \
 	src/loop.c \
 	src/loop.h \
 	src/memory.c \
@@ -61,6 +67,8 @@ libcore_la_SOURCES = \
 	src/ring.c \
 	src/ring.h \
 	src/slab.c \
+	src/socket.c \
+	src/socket.h \
 	src/source.c \
 	src/stream.c \
 	src/stream.h \
@@ -75,6 +83,8 @@ libcore_la_SOURCES = \
 	src/timerqueue.h \
 	src/unhandled.c \
 	src/value.c \
+	src/waiting.c \
+	src/waiting.h \
 	src/walk.c
 
 # What is installed.

@@ -10,6 +10,7 @@ CHECK_TESTS = \
 	test/test_clock \
 	test/test_combine \
 	test/test_combine_cancel \
+	test/test_connect \
 	test/test_deep \
 	test/test_dns \
 	test/test_dns_end \
@@ -23,6 +24,10 @@ CHECK_TESTS = \
 	test/test_iterator \
 	test/test_iterator_close \
 	test/test_list \
+	test/test_listener \
+	test/test_listener_end \
+	test/test_listener_fault \
+	test/test_listener_made \
 	test/test_loop \
 	test/test_loop_base \
 	test/test_loop_free \
@@ -74,6 +79,8 @@ test_libsupport_la_SOURCES = \
 	test/evloop.c test/evloop.h \
 	test/fakehost.c test/fakehost.h \
 	test/hosted.c test/hosted.h \
+	test/listening.c test/listening.h \
+	test/net.c test/net.h \
 	test/support.c test/support.h \
 	test/trace.c test/trace.h
 
