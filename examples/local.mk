@@ -90,6 +90,7 @@ check_PROGRAMS += \
 	examples/tour/memory \
 	examples/tour/promise \
 	examples/tour/remote \
+	examples/tour/signal \
 	examples/tour/timer \
 	examples/tour/value
 if HAVE_TLS
@@ -123,6 +124,8 @@ examples_tour_promise_SOURCES = examples/tour/promise.c $(TOUR)
 examples_tour_promise_LDADD = $(EXAMPLE_LIBS)
 examples_tour_remote_SOURCES = examples/tour/remote.c $(TOUR)
 examples_tour_remote_LDADD = $(EXAMPLE_LIBS)
+examples_tour_signal_SOURCES = examples/tour/signal.c $(TOUR)
+examples_tour_signal_LDADD = $(EXAMPLE_LIBS)
 examples_tour_timer_SOURCES = examples/tour/timer.c $(TOUR)
 examples_tour_timer_LDADD = $(EXAMPLE_LIBS)
 examples_tour_tls_CPPFLAGS = $(AM_CPPFLAGS) $(TLS_CFLAGS)
@@ -146,6 +149,7 @@ EXTRA_DIST += \
 	examples/tour/memory.expected \
 	examples/tour/promise.expected \
 	examples/tour/remote.expected \
+	examples/tour/signal.expected \
 	examples/tour/timer.expected \
 	examples/tour/tls.expected \
 	examples/tour/value.expected \

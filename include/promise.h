@@ -10,6 +10,7 @@
  *     <promise/iterator.h>  many things: map, each, filter, reduce, repeat
  *     <promise/timer.h>     sleep, timeout, ticks, retry
  *     <promise/fd.h>        waiting for file descriptors
+ *     <promise/signal.h>    signals of the process
  *     <promise/loop.h>      the job queue on an event_base: run, free, unhandled rejections
  *     <promise/host.h>      the job queue on any other event loop
  *     <promise/remote.h>    settling from other threads
@@ -39,6 +40,7 @@
 #include <promise/memory.h>
 #include <promise/promise.h>
 #include <promise/remote.h>
+#include <promise/signal.h>
 #include <promise/source.h>
 #include <promise/stream.h>
 #include <promise/timer.h>

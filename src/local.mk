@@ -20,6 +20,7 @@ core_headers = \
 	include/promise/memory.h \
 	include/promise/promise.h \
 	include/promise/remote.h \
+	include/promise/signal.h \
 	include/promise/source.h \
 	include/promise/stream.h \
 	include/promise/timer.h \
@@ -66,6 +67,7 @@ libcore_la_SOURCES = \
 	src/repeat.c \
 	src/ring.c \
 	src/ring.h \
+	src/signal.c \
 	src/slab.c \
 	src/socket.c \
 	src/socket.h \

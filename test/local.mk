@@ -43,6 +43,7 @@ CHECK_TESTS = \
 	test/test_repeat \
 	test/test_resolve \
 	test/test_retry \
+	test/test_signal \
 	test/test_slab \
 	test/test_teardown \
 	test/test_ticks \
@@ -144,7 +145,8 @@ SKETCHES = \
 	test/sketches/02_download \
 	test/sketches/03_mirrors \
 	test/sketches/10_typed \
-	test/sketches/11_errors
+	test/sketches/11_errors \
+	test/sketches/12_ctrlc
 check_PROGRAMS += $(SKETCHES)
 TESTS += test/sketches.sh
 check_LTLIBRARIES += test/sketches/libstandin.la
@@ -155,6 +157,7 @@ test_sketches_02_download_LDADD = test/sketches/libstandin.la $(EXAMPLE_LIBS)
 test_sketches_03_mirrors_LDADD = test/sketches/libstandin.la $(EXAMPLE_LIBS)
 test_sketches_10_typed_LDADD = $(EXAMPLE_LIBS)
 test_sketches_11_errors_LDADD = test/sketches/libstandin.la $(EXAMPLE_LIBS)
+test_sketches_12_ctrlc_LDADD = $(EXAMPLE_LIBS)
 
 # --- How they run -------------------------------------------------------------------------------------------------------
 
