@@ -91,6 +91,7 @@ check_PROGRAMS += \
 	examples/tour/promise \
 	examples/tour/remote \
 	examples/tour/signal \
+	examples/tour/source \
 	examples/tour/timer \
 	examples/tour/value
 if HAVE_TLS
@@ -126,6 +127,9 @@ examples_tour_remote_SOURCES = examples/tour/remote.c $(TOUR)
 examples_tour_remote_LDADD = $(EXAMPLE_LIBS)
 examples_tour_signal_SOURCES = examples/tour/signal.c $(TOUR)
 examples_tour_signal_LDADD = $(EXAMPLE_LIBS)
+examples_tour_source_SOURCES = examples/tour/source.c $(TOUR)
+examples_tour_source_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
+examples_tour_source_LDADD = $(EXAMPLE_LIBS)
 examples_tour_timer_SOURCES = examples/tour/timer.c $(TOUR)
 examples_tour_timer_LDADD = $(EXAMPLE_LIBS)
 examples_tour_tls_CPPFLAGS = $(AM_CPPFLAGS) $(TLS_CFLAGS)
@@ -150,6 +154,7 @@ EXTRA_DIST += \
 	examples/tour/promise.expected \
 	examples/tour/remote.expected \
 	examples/tour/signal.expected \
+	examples/tour/source.expected \
 	examples/tour/timer.expected \
 	examples/tour/tls.expected \
 	examples/tour/value.expected \

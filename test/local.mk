@@ -45,6 +45,7 @@ CHECK_TESTS = \
 	test/test_retry \
 	test/test_signal \
 	test/test_slab \
+	test/test_source \
 	test/test_teardown \
 	test/test_ticks \
 	test/test_timer \

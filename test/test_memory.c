@@ -28,6 +28,29 @@ START_TEST(all_or_none) {
 }
 END_TEST
 
+/* For those who write sources: the same functions. */
+START_TEST(blocks_for_sources) {
+    size_t live = test_alloc_live();
+    char *block = promise_memory_alloc(10);
+
+    ck_assert_uint_eq(test_alloc_live(), live + 1);
+    block[9] = 'x';
+    block = promise_memory_resize(block, 1000);
+    ck_assert_int_eq(block[9], 'x');
+    ck_assert_uint_eq(test_alloc_live(), live + 1);
+    test_alloc_fail_at(1);
+    ck_assert_ptr_null(promise_memory_alloc(1));
+    test_alloc_fail_at(1);
+    ck_assert_ptr_null(promise_memory_resize(block, 2000)); /* and the block is still there */
+    test_alloc_fail_at(0);
+    ck_assert_int_eq(block[9], 'x');
+    promise_memory_free(block);
+    promise_memory_free(NULL);
+    promise_memory_free(promise_memory_resize(NULL, 1));
+    ck_assert_uint_eq(test_alloc_live(), live);
+}
+END_TEST
+
 /* A chain of a million takes memory, and gives it back while the loop lives. */
 START_TEST(pages_go_back) {
     size_t n = test_scaled(1000000), before, peak;
@@ -112,6 +135,7 @@ int main(void) {
 
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, all_or_none);
+    tcase_add_test(tcase, blocks_for_sources);
     tcase_add_test(tcase, pages_go_back);
     tcase_add_test(tcase, slots_in_any_order);
     tcase_add_test(tcase, J5_last_reference_frees_the_loop);
