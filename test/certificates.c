@@ -46,13 +46,13 @@ static struct identity issue(const struct identity *issuer, const char *cn, cons
     X509_NAME *name = X509_get_subject_name(id.certificate);
     int ok;
 
-    ok = X509_set_version(id.certificate, X509_VERSION_3) && ASN1_INTEGER_set(X509_get_serialNumber(id.certificate), ++serial) &&
-         X509_gmtime_adj(X509_getm_notBefore(id.certificate), -10 * 86400L) &&
-         X509_gmtime_adj(X509_getm_notAfter(id.certificate), days * 86400L) &&
-         X509_NAME_add_entry_by_txt(name, "O", MBSTRING_ASC, (const unsigned char *)"Tests", -1, -1, 0) &&
-         X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)cn, -1, -1, 0) &&
-         X509_set_issuer_name(id.certificate, X509_get_subject_name(by->certificate)) &&
-         X509_set_pubkey(id.certificate, id.key);
+    ok =
+        X509_set_version(id.certificate, X509_VERSION_3) && ASN1_INTEGER_set(X509_get_serialNumber(id.certificate), ++serial) &&
+        X509_gmtime_adj(X509_getm_notBefore(id.certificate), -10 * 86400L) &&
+        X509_gmtime_adj(X509_getm_notAfter(id.certificate), days * 86400L) &&
+        X509_NAME_add_entry_by_txt(name, "O", MBSTRING_ASC, (const unsigned char *)"Tests", -1, -1, 0) &&
+        X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)cn, -1, -1, 0) &&
+        X509_set_issuer_name(id.certificate, X509_get_subject_name(by->certificate)) && X509_set_pubkey(id.certificate, id.key);
     if (ok && names) ok = add_extension(id.certificate, by->certificate, NID_subject_alt_name, names);
     if (ok && use) ok = add_extension(id.certificate, by->certificate, NID_ext_key_usage, use);
     if (ok && !names && !use) ok = add_extension(id.certificate, by->certificate, NID_basic_constraints, "critical,CA:TRUE");
@@ -102,8 +102,8 @@ int certificates_make(void) {
 }
 
 void certificates_remove(void) {
-    static const char *const names[] = {"authority", "good", "wild", "other", "expired", "client", "locked", "self", "stranger",
-                                        "garbage"};
+    static const char *const names[] = {"authority", "good",   "wild", "other",    "expired",
+                                        "client",    "locked", "self", "stranger", "garbage"};
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) unlink(certificate(names[i]));
     rmdir(folder);

@@ -58,7 +58,8 @@ CHECK_TESTS = \
 # Those that need libpromise-tls.
 TLS_CHECK_TESTS = \
 	test/test_tls \
-	test/test_tls_faults
+	test/test_tls_faults \
+	test/test_tls_traps
 if HAVE_TLS
 CHECK_TESTS += $(TLS_CHECK_TESTS)
 endif
@@ -111,6 +112,8 @@ test_test_tls_CPPFLAGS = $(AM_CPPFLAGS) $(TLS_CFLAGS)
 test_test_tls_LDADD = $(TLS_PAIR_LIBS)
 test_test_tls_faults_CPPFLAGS = $(AM_CPPFLAGS) $(TLS_CFLAGS)
 test_test_tls_faults_LDADD = $(TLS_PAIR_LIBS)
+test_test_tls_traps_CPPFLAGS = $(AM_CPPFLAGS) $(TLS_CFLAGS)
+test_test_tls_traps_LDADD = $(TLS_PAIR_LIBS)
 
 EXTRA_DIST += \
 	test/sketches.expected \

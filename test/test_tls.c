@@ -52,14 +52,18 @@ END_TEST
 static const struct {
     const char *host, *certificate, *sni;
 } names[] = {
-    {"good.test", "good", "good.test"},   {"GOOD.test.", "good", "GOOD.test"}, {"a.wild.test", "wild", "a.wild.test"},
-    {"127.0.0.1", "good", NULL},          {"::1", "good", NULL},               {"[::1]", "good", NULL},
+    {"good.test", "good", "good.test"},
+    {"GOOD.test.", "good", "GOOD.test"},
+    {"a.wild.test", "wild", "a.wild.test"},
+    {"127.0.0.1", "good", NULL},
+    {"::1", "good", NULL},
+    {"[::1]", "good", NULL},
     {"good.test", "locked", "good.test"},
 };
 
 START_TEST(the_name_is_checked_and_told) {
-    promise_tls_t *s = good_server(&(struct promise_tls_options){.certificate_file = certificate(names[_i].certificate),
-                                                                 .key_password = "secret"});
+    promise_tls_t *s = good_server(
+        &(struct promise_tls_options){.certificate_file = certificate(names[_i].certificate), .key_password = "secret"});
     const char *sni;
 
     tls_pair(names[_i].host, NULL, s);
@@ -97,8 +101,8 @@ END_TEST
 
 START_TEST(a_client_shows_its_certificate) {
     promise_tls_t *c = good_client(&(struct promise_tls_options){.certificate_file = certificate("client")});
-    promise_tls_t *s = good_server(
-        &(struct promise_tls_options){.verify_client = true, .authorities_file = certificate("authority")});
+    promise_tls_t *s =
+        good_server(&(struct promise_tls_options){.verify_client = true, .authorities_file = certificate("authority")});
     promise_value_t peer;
 
     for (int i = 0; i < 2; i++) { /* the second time from the session */

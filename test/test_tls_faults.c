@@ -18,36 +18,123 @@ static const struct {
     int server_most, client_error, verdict, server_error;
     const char *words;
 } table[] = {
-    {"expired", "good.test", {0}, {.certificate_file = "expired"}, 0,
-     PROMISE_TLS_EVERIFY, X509_V_ERR_CERT_HAS_EXPIRED, PROMISE_TLS_EALERT, "certificate has expired"},
-    {"another host", "good.test", {0}, {.certificate_file = "other"}, 0,
-     PROMISE_TLS_EVERIFY, X509_V_ERR_HOSTNAME_MISMATCH, PROMISE_TLS_EALERT, "hostname mismatch"},
-    {"another address", "127.0.0.2", {0}, {.certificate_file = "good"}, 0,
-     PROMISE_TLS_EVERIFY, X509_V_ERR_IP_ADDRESS_MISMATCH, PROMISE_TLS_EALERT, "IP address mismatch"},
-    {"signed by itself", "good.test", {0}, {.certificate_file = "self"}, 0,
-     PROMISE_TLS_EVERIFY, X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, PROMISE_TLS_EALERT, "self-signed certificate"},
-    {"an unknown authority", "good.test", {0}, {.certificate_file = "stranger"}, 0,
-     PROMISE_TLS_EVERIFY, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, PROMISE_TLS_EALERT, "unable to get local issuer"},
-    {"a wildcard is for one label", "a.b.wild.test", {0}, {.certificate_file = "wild"}, 0,
-     PROMISE_TLS_EVERIFY, X509_V_ERR_HOSTNAME_MISMATCH, PROMISE_TLS_EALERT, "hostname mismatch"},
-    {"a wildcard is not for none", "wild.test", {0}, {.certificate_file = "wild"}, 0,
-     PROMISE_TLS_EVERIFY, X509_V_ERR_HOSTNAME_MISMATCH, PROMISE_TLS_EALERT, "hostname mismatch"},
-    {"a client's certificate", "client", {0}, {.certificate_file = "client"}, 0,
-     PROMISE_TLS_EVERIFY, X509_V_ERR_INVALID_PURPOSE, PROMISE_TLS_EALERT, "unsuitable certificate purpose"},
-    {"no version in common", "good.test", {.min_version = PROMISE_TLS_1_3}, {.certificate_file = "good"}, PROMISE_TLS_1_2,
-     PROMISE_TLS_EALERT, 0, PROMISE_TLS_EHANDSHAKE, "alert protocol version"},
-    {"no protocol in common", "good.test", {.alpn = (const char *const[]){"a", NULL}},
-     {.certificate_file = "good", .alpn = (const char *const[]){"b", NULL}}, 0,
-     PROMISE_TLS_EALERT, 0, PROMISE_TLS_EHANDSHAKE, "no application protocol"},
-    {"no cipher in common", "good.test", {.ciphers = "ECDHE-ECDSA-AES256-GCM-SHA384"},
-     {.certificate_file = "good", .ciphers = "ECDHE-ECDSA-AES128-GCM-SHA256"}, PROMISE_TLS_1_2,
-     PROMISE_TLS_EALERT, 0, PROMISE_TLS_EHANDSHAKE, "handshake failure"},
-    {"no certificate of the client", "good.test", {0},
-     {.certificate_file = "good", .verify_client = true, .authorities_file = "authority"}, PROMISE_TLS_1_2,
-     PROMISE_TLS_EALERT, 0, PROMISE_TLS_EVERIFY, "handshake failure"},
-    {"a client nobody knows", "good.test", {.certificate_file = "self"},
-     {.certificate_file = "good", .verify_client = true, .authorities_file = "authority"}, PROMISE_TLS_1_2,
-     PROMISE_TLS_EALERT, 0, PROMISE_TLS_EVERIFY, "unknown ca"},
+    {"expired",
+     "good.test",
+     {0},
+     {.certificate_file = "expired"},
+     0,
+     PROMISE_TLS_EVERIFY,
+     X509_V_ERR_CERT_HAS_EXPIRED,
+     PROMISE_TLS_EALERT,
+     "certificate has expired"},
+    {"another host",
+     "good.test",
+     {0},
+     {.certificate_file = "other"},
+     0,
+     PROMISE_TLS_EVERIFY,
+     X509_V_ERR_HOSTNAME_MISMATCH,
+     PROMISE_TLS_EALERT,
+     "hostname mismatch"},
+    {"another address",
+     "127.0.0.2",
+     {0},
+     {.certificate_file = "good"},
+     0,
+     PROMISE_TLS_EVERIFY,
+     X509_V_ERR_IP_ADDRESS_MISMATCH,
+     PROMISE_TLS_EALERT,
+     "IP address mismatch"},
+    {"signed by itself",
+     "good.test",
+     {0},
+     {.certificate_file = "self"},
+     0,
+     PROMISE_TLS_EVERIFY,
+     X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT,
+     PROMISE_TLS_EALERT,
+     "self-signed certificate"},
+    {"an unknown authority",
+     "good.test",
+     {0},
+     {.certificate_file = "stranger"},
+     0,
+     PROMISE_TLS_EVERIFY,
+     X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
+     PROMISE_TLS_EALERT,
+     "unable to get local issuer"},
+    {"a wildcard is for one label",
+     "a.b.wild.test",
+     {0},
+     {.certificate_file = "wild"},
+     0,
+     PROMISE_TLS_EVERIFY,
+     X509_V_ERR_HOSTNAME_MISMATCH,
+     PROMISE_TLS_EALERT,
+     "hostname mismatch"},
+    {"a wildcard is not for none",
+     "wild.test",
+     {0},
+     {.certificate_file = "wild"},
+     0,
+     PROMISE_TLS_EVERIFY,
+     X509_V_ERR_HOSTNAME_MISMATCH,
+     PROMISE_TLS_EALERT,
+     "hostname mismatch"},
+    {"a client's certificate",
+     "client",
+     {0},
+     {.certificate_file = "client"},
+     0,
+     PROMISE_TLS_EVERIFY,
+     X509_V_ERR_INVALID_PURPOSE,
+     PROMISE_TLS_EALERT,
+     "unsuitable certificate purpose"},
+    {"no version in common",
+     "good.test",
+     {.min_version = PROMISE_TLS_1_3},
+     {.certificate_file = "good"},
+     PROMISE_TLS_1_2,
+     PROMISE_TLS_EALERT,
+     0,
+     PROMISE_TLS_EHANDSHAKE,
+     "alert protocol version"},
+    {"no protocol in common",
+     "good.test",
+     {.alpn = (const char *const[]){"a", NULL}},
+     {.certificate_file = "good", .alpn = (const char *const[]){"b", NULL}},
+     0,
+     PROMISE_TLS_EALERT,
+     0,
+     PROMISE_TLS_EHANDSHAKE,
+     "no application protocol"},
+    {"no cipher in common",
+     "good.test",
+     {.ciphers = "ECDHE-ECDSA-AES256-GCM-SHA384"},
+     {.certificate_file = "good", .ciphers = "ECDHE-ECDSA-AES128-GCM-SHA256"},
+     PROMISE_TLS_1_2,
+     PROMISE_TLS_EALERT,
+     0,
+     PROMISE_TLS_EHANDSHAKE,
+     "handshake failure"},
+    {"no certificate of the client",
+     "good.test",
+     {0},
+     {.certificate_file = "good", .verify_client = true, .authorities_file = "authority"},
+     PROMISE_TLS_1_2,
+     PROMISE_TLS_EALERT,
+     0,
+     PROMISE_TLS_EVERIFY,
+     "handshake failure"},
+    {"a client nobody knows",
+     "good.test",
+     {.certificate_file = "self"},
+     {.certificate_file = "good", .verify_client = true, .authorities_file = "authority"},
+     PROMISE_TLS_1_2,
+     PROMISE_TLS_EALERT,
+     0,
+     PROMISE_TLS_EVERIFY,
+     "unknown ca"},
 };
 
 static struct promise_tls_options with_paths(struct promise_tls_options o) {
@@ -83,8 +170,8 @@ START_TEST(both_ends_hear_why) {
 END_TEST
 
 START_TEST(with_tls_1_3_the_client_hears_it_by_a_read) {
-    promise_tls_t *s = good_server(
-        &(struct promise_tls_options){.verify_client = true, .authorities_file = certificate("authority")});
+    promise_tls_t *s =
+        good_server(&(struct promise_tls_options){.verify_client = true, .authorities_file = certificate("authority")});
     promise_tls_t *c = good_client(NULL);
     promise_stream_t *ends[2];
     promise_value_t v;
@@ -93,8 +180,8 @@ START_TEST(with_tls_1_3_the_client_hears_it_by_a_read) {
     v = outcomes_of(promise_tls_secure(ends[0], "good.test", c), promise_tls_secure(ends[1], NULL, s));
     client = promise_stream_ref(promise_as_stream(promise_list_get(v, 0)));
     check_error(promise_list_get(v, 1), PROMISE_TLS_EVERIFY, "no certificate");
-    ck_assert_ptr_nonnull(strstr(error_of(promise_stream_read(client, 1), &promise_tls_errors, PROMISE_TLS_EALERT),
-                                 "certificate required"));
+    ck_assert_ptr_nonnull(
+        strstr(error_of(promise_stream_read(client, 1), &promise_tls_errors, PROMISE_TLS_EALERT), "certificate required"));
     promise_tls_unref(c);
     promise_tls_unref(s);
 }
@@ -146,7 +233,8 @@ START_TEST(a_peer_that_speaks_no_tls) {
     promise_t *p = secure(plain(), _i, NULL);
 
     ck_assert_int_gt(write(fds[1], said[_i], strlen(said[_i])), 0);
-    ck_assert_ptr_nonnull(strstr(error_of(p, &promise_tls_errors, PROMISE_TLS_EHANDSHAKE), _i ? "http request" : "wrong version"));
+    ck_assert_ptr_nonnull(
+        strstr(error_of(p, &promise_tls_errors, PROMISE_TLS_EHANDSHAKE), _i ? "http request" : "wrong version"));
     ck_assert_uint_eq(ERR_peek_error(), 0);
     close(fds[1]);
 }
@@ -180,7 +268,8 @@ START_TEST(a_peer_that_never_answers) { /* also when it does not even read what 
     const char *message;
 
     if (_i & 2) promise_unref(promise_stream_write(stream, long_text(10000000)));
-    message = error_of(secure(stream, _i & 1, &(struct promise_tls_options){.handshake_ms = 30}), &promise_errors, PROMISE_ETIMEDOUT);
+    message =
+        error_of(secure(stream, _i & 1, &(struct promise_tls_options){.handshake_ms = 30}), &promise_errors, PROMISE_ETIMEDOUT);
     ck_assert_ptr_nonnull(strstr(message, _i & 1 ? "TLS handshake with a client" : "TLS handshake with good.test"));
     close(fds[1]);
 }
@@ -220,7 +309,8 @@ END_TEST
 
 START_TEST(what_was_changed_on_the_way) {
     tls_pair("good.test", NULL, NULL);
-    ck_assert_int_gt(write(promise_stream_fd(server), _i ? "\27\3\3\0\24changed on the way!!" : "no TLS at all", _i ? 25 : 13), 0);
+    ck_assert_int_gt(write(promise_stream_fd(server), _i ? "\27\3\3\0\24changed on the way!!" : "no TLS at all", _i ? 25 : 13),
+                     0);
     error_of(promise_stream_read(client, 1), &promise_tls_errors, PROMISE_TLS_EPROTOCOL);
     ck_assert_uint_eq(ERR_peek_error(), 0);
     ck_assert_ptr_nonnull(strstr(error_of(promise_stream_read(server, 1), &promise_tls_errors, PROMISE_TLS_EALERT), "alert"));
@@ -230,8 +320,8 @@ END_TEST
 START_TEST(a_reset_afterwards) {
     promise_tls_t *c = good_client(NULL), *s = good_server(NULL);
     promise_stream_t *end = plain_tcp();
-    promise_value_t v = outcomes_of(promise_tls_secure(end, "good.test", c),
-                                    promise_tls_secure(promise_stream_new(loop, fds[1]), NULL, s));
+    promise_value_t v =
+        outcomes_of(promise_tls_secure(end, "good.test", c), promise_tls_secure(promise_stream_new(loop, fds[1]), NULL, s));
 
     client = promise_stream_ref(promise_as_stream(promise_list_get(v, 0)));
     server = promise_stream_ref(promise_as_stream(promise_list_get(v, 1)));
@@ -302,7 +392,8 @@ START_TEST(a_context_that_could_not_be_made_rejects) { /* O2 */
     ck_assert_uint_eq(ERR_peek_error(), 0);
     promise_stream_pair(loop, ends);
     promise_stream_unref(ends[1]);
-    error_of(promise_tls_secure(ends[0], "good.test", tls), error < 0 ? &promise_errno_errors : &promise_tls_errors, abs(error));
+    error_of(promise_tls_secure(ends[0], "good.test", tls), error < 0 ? &promise_errno_errors : &promise_tls_errors,
+             abs(error));
     promise_tls_unref(promise_tls_ref(tls));
     promise_tls_unref(tls);
 }

@@ -19,8 +19,8 @@ static int make_certificate(void) {
     X509_EXTENSION *names = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, "DNS:shop.test");
     FILE *file = fdopen(mkstemp(shop), "w");
     int ok = key && x && names && file && X509_set_version(x, X509_VERSION_3) &&
-             X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC, (const unsigned char *)"shop.test", -1, -1,
-                                        0) &&
+             X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC, (const unsigned char *)"shop.test", -1,
+                                        -1, 0) &&
              X509_set_issuer_name(x, X509_get_subject_name(x)) && X509_gmtime_adj(X509_getm_notBefore(x), 0) &&
              X509_gmtime_adj(X509_getm_notAfter(x), 3600) && X509_set_pubkey(x, key) && X509_add_ext(x, names, -1) &&
              X509_sign(x, key, EVP_sha256()) && PEM_write_X509(file, x) &&

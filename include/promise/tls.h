@@ -43,11 +43,11 @@ struct promise_tls_options {
     const char *ciphers;          /* for TLS 1.2, as in openssl-ciphers(1) */
     int min_version;              /* enum promise_tls_version; 0: PROMISE_TLS_1_2 */
     bool insecure;                /* a client: believes any certificate. Then anybody can read and change what is sent */
-    bool verify_client;           /* a server: who comes must have a certificate of one of the authorities, which are needed then */
-    bool ignore_truncation;       /* an end without close_notify is an end as well */
-    bool no_sessions;             /* never resumes any */
-    uint64_t handshake_ms;        /* how long a handshake may take; 0: 10,000 */
-    void *reserved[4];            /* zero */
+    bool verify_client;     /* a server: who comes must have a certificate of one of the authorities, which are needed then */
+    bool ignore_truncation; /* an end without close_notify is an end as well */
+    bool no_sessions;       /* never resumes any */
+    uint64_t handshake_ms;  /* how long a handshake may take; 0: 10,000 */
+    void *reserved[4];      /* zero */
 };
 
 /* For the side that connects; options NULL: the defaults. */
@@ -98,9 +98,9 @@ enum promise_tls_error_code {
     PROMISE_TLS_EOPTIONS = 1, /* the options: a file that is no certificate, a key of another, ... */
     PROMISE_TLS_EVERIFY,      /* the peer's certificate: expired, for another host, of an unknown authority, missing, ... */
     PROMISE_TLS_EALERT,       /* the peer refused, and sent an alert that says why */
-    PROMISE_TLS_EHANDSHAKE,   /* any other failure of the handshake: no version or cipher in common, a peer that speaks no TLS */
-    PROMISE_TLS_EPROTOCOL,    /* afterwards: what came is no TLS, or was changed on the way */
-    PROMISE_TLS_ETRUNCATED    /* the connection ended without close_notify */
+    PROMISE_TLS_EHANDSHAKE, /* any other failure of the handshake: no version or cipher in common, a peer that speaks no TLS */
+    PROMISE_TLS_EPROTOCOL,  /* afterwards: what came is no TLS, or was changed on the way */
+    PROMISE_TLS_ETRUNCATED  /* the connection ended without close_notify */
 };
 
 PROMISE_END

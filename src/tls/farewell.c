@@ -19,12 +19,12 @@
 struct tls_farewell {
     struct tls_farewell *next, **link;
     struct tls_connection *connection;
-    promise_resolver_t *resolver;     /* while it waits */
-    struct bufferevent *level;        /* how far down it has come */
-    struct event *ready;              /* it can go on */
-    struct evbuffer_cb_entry *sent;   /* on the output below level, or NULL */
-    bool closing;                     /* all levels, not only the topmost one */
-    bool blocked;                     /* as the connection's, for the levels below */
+    promise_resolver_t *resolver;   /* while it waits */
+    struct bufferevent *level;      /* how far down it has come */
+    struct event *ready;            /* it can go on */
+    struct evbuffer_cb_entry *sent; /* on the output below level, or NULL */
+    bool closing;                   /* all levels, not only the topmost one */
+    bool blocked;                   /* as the connection's, for the levels below */
 };
 
 enum progress { DONE, WAITS, FAILED };

@@ -141,7 +141,9 @@ static struct bufferevent *put_above(struct tls_connection *c, struct buffereven
     }
     /* A filter calls back from inside of what enables and reads it, if it is not told to do it later. */
     bev = bufferevent_openssl_filter_new(base, plain, c->ssl, state, BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
-    if (bev) bufferevent_trigger(plain, EV_WRITE, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS); /* else it may wait for ever */
+    if (bev)
+        bufferevent_trigger(plain, EV_WRITE,
+                            BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS); /* else it may wait for ever */
     else bufferevent_free(plain);
     return bev;
 }
