@@ -162,10 +162,21 @@ static promise_value_t why_broken(promise_stream_t *s, short what, int error) {
     return promise__stream_failed(s, error ? error : EIO, what & BEV_EVENT_READING ? "read from" : "write to");
 }
 
+/* At the end of what a TLS peer sends, libevent stops writing as well. */
+static void write_on(promise_stream_t *s) {
+    if (s->direct || !promise_stream_unsent(s) || !promise_is_void(s->error)) return;
+    promise__stream_hold(s);
+    bufferevent_enable(s->bev, EV_WRITE);
+    promise__stream_unhold(s);
+}
+
 /* Several bits may come at once. */
 static void see_event(promise_stream_t *s, short what, int error) {
     if (what & BEV_EVENT_TIMEOUT) timed_out(s, what);
-    if (what & BEV_EVENT_EOF) s->end = true;
+    if (what & BEV_EVENT_EOF) {
+        s->end = true;
+        write_on(s);
+    }
     if (what & BEV_EVENT_ERROR) promise__stream_fail(s, why_broken(s, what, error));
     else promise__stream_serve_reads(s);
 }
@@ -221,9 +232,8 @@ static promise_stream_t *stream_on(promise_loop_t *loop, struct bufferevent *bev
     }
     s->bev = bev;
     bufferevent_setcb(bev, on_read, on_write, on_event, s);
-    bufferevent_setwatermark(bev, EV_READ, 0, s->ahead);
-    bufferevent_setwatermark(bev, EV_WRITE, 0, 0);
-    bufferevent_enable(bev, EV_READ);
+    bufferevent_setwatermark(bev, EV_READ | EV_WRITE, 0, 0);
+    promise__stream_watch_input(s);
     return s;
 }
 

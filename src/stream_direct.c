@@ -76,16 +76,28 @@ static void on_readable(evutil_socket_t fd, short what, void *arg) {
     promise_stream_unref(s);
 }
 
+/* Not by a high-water mark for reading: at the mark, libevent 2.1 calls back without end as long as nobody reads, and a TLS
+ * bufferevent forgets what OpenSSL has of a record. A filter may call back from in here. */
+static void watch_bufferevent(promise_stream_t *s, bool wanted) {
+    bool held = s->busy;
+
+    promise__stream_hold(s);
+    if (wanted) bufferevent_enable(s->bev, EV_READ);
+    else bufferevent_disable(s->bev, EV_READ);
+    if (!held) promise__stream_unhold(s);
+}
+
 /* Watched as long as there is something to come, and room for it. */
 void promise__stream_watch_input(promise_stream_t *s) {
     bool wanted;
 
-    if (!s->bev || !s->readable) return;
+    if (!s->bev) return;
     wanted = !s->end && promise_is_void(s->error) && promise_stream_readable(s) < s->ahead;
     if (wanted == s->watched) return;
-    if (wanted && event_add(s->readable, NULL) < 0) promise__stream_fail(s, promise__nomem());
-    else if (!wanted) event_del(s->readable);
     s->watched = wanted;
+    if (!s->readable) watch_bufferevent(s, wanted);
+    else if (!wanted) event_del(s->readable);
+    else if (event_add(s->readable, NULL) < 0) promise__stream_fail(s, promise__nomem());
 }
 
 /* -1 when out of memory. */
@@ -95,6 +107,7 @@ int promise__stream_go_direct(promise_stream_t *s) {
     if (!s->readable) return -1;
     bufferevent_disable(s->bev, EV_READ | EV_WRITE);
     s->direct = true;
+    s->watched = false;
     promise__stream_watch_input(s);
     return 0;
 }

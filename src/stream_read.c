@@ -2,7 +2,6 @@
 #include "stream.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 
 #include <event2/buffer.h>
@@ -137,14 +136,12 @@ static size_t needs(const struct stream_read *r) {
     return r->size < SIZE_MAX - more ? r->size + more : SIZE_MAX;
 }
 
-/* Lets the input grow as far as the first read needs it. To libevent, bounds beyond an int may be negative, and so mean that it is full. */
+/* Lets the input grow as far as the first read needs it. */
 static void set_ahead(promise_stream_t *s) {
     size_t ahead = STREAM_AHEAD;
 
     if (s->reads.first && needs(&s->reads.first->read) > ahead) ahead = needs(&s->reads.first->read);
-    if (ahead == s->ahead) return;
     s->ahead = ahead;
-    if (!s->direct) bufferevent_setwatermark(s->bev, EV_READ, 0, ahead > INT_MAX ? 0 : ahead);
 }
 
 void promise__stream_serve_reads(promise_stream_t *s) {

@@ -162,9 +162,14 @@ START_TEST(close_notify_waits_until_there_is_room) {
 }
 END_TEST
 
+static void say_nothing(enum promise_unhandled_event event, const promise_t *p, promise_value_t reason, void *arg) {
+    (void)event, (void)p, (void)reason, (void)arg;
+}
+
 START_TEST(close_notify_that_waits_can_be_given_up) {
     promise_t *p, *q;
 
+    promise_loop_on_unhandled(loop, say_nothing, NULL); /* we look ourselves */
     fill_the_socket(NULL);
     p = promise_stream_shutdown(client);
     q = promise_stream_close(client);
@@ -174,13 +179,18 @@ START_TEST(close_notify_that_waits_can_be_given_up) {
     case 1: promise_cancel(promise_ref(q)); break;
     case 2: promise_loop_free(loop); break;
     case 3: close(raw); break;
-    default: promise_cancel(promise_ref(p)); promise_stream_abort(client); break;
+    default:
+        promise_cancel(promise_ref(p));
+        promise_stream_abort(client);
+        break;
     }
     for (int i = 0; i < 100 && _i != 2; i++) promise_loop_turn(loop);
     ck_assert_int_eq(promise_get_state(p), PROMISE_REJECTED);
     ck_assert_int_eq(promise_get_state(q), PROMISE_REJECTED);
     if (_i == 0) ck_assert(promise_error_is(promise_peek(p), &promise_errors, PROMISE_ECLOSED));
-    if (_i == 3) ck_assert_msg(promise_error_is(promise_peek(p), &promise_errno_errors, EPIPE), "%s", promise_error_message(promise_peek(p)));
+    if (_i == 3)
+        ck_assert_msg(promise_error_is(promise_peek(p), &promise_errno_errors, EPIPE), "%s",
+                      promise_error_message(promise_peek(p)));
     promise_unref(p);
     promise_unref(q);
     if (_i != 3) close(raw);
@@ -220,6 +230,7 @@ START_TEST(what_has_come_early_is_taken_for_TLS) {
         value_of(promise_stream_read_exactly(client, 1000000));
         ck_assert(promise_is_end(value_of(promise_stream_read(client, 1))));
     } else {
+        run_dry(); /* the tickets are sent */
         promise_stream_abort(client);
         error_of(promise_stream_read(server, 1), &promise_tls_errors, PROMISE_TLS_ETRUNCATED);
     }
@@ -253,19 +264,24 @@ START_TEST(TLS_goes_through_TLS) { /* as through a proxy that is spoken to by HT
 END_TEST
 
 START_TEST(closing_TLS_in_TLS_takes_leave_twice) {
+    SSL *below;
+
     tls_in_tls();
+    below = ssl_below(client);
+    SSL_up_ref(below);
     promise_unref(promise_stream_write(client, long_text(1000000)));
     promise_unref(promise_stream_close(client));
     value_of(promise_stream_read_exactly(server, 1000000));
     ck_assert(promise_is_end(value_of(promise_stream_read(server, 1))));
-    run_dry();
-    ck_assert_int_ne(SSL_get_shutdown(ssl_below(server)) & SSL_RECEIVED_SHUTDOWN, 0);
+    ck_assert_int_eq(SSL_get_shutdown(below), SSL_SENT_SHUTDOWN);
+    SSL_free(below);
     value_of(promise_stream_close(server));
 }
 END_TEST
 
 START_TEST(TLS_in_TLS_that_is_cut_off) {
     tls_in_tls();
+    run_dry(); /* all tickets are read: what is not would be answered by a reset */
     if (_i) ck_assert_int_gt(write(promise_stream_fd(client), "no TLS at all", 13), 0);
     else promise_stream_abort(client);
     error_of(promise_stream_read(server, 1), &promise_tls_errors, _i ? PROMISE_TLS_EPROTOCOL : PROMISE_TLS_ETRUNCATED);

@@ -10,6 +10,7 @@
 #include "support.h"
 
 #include <openssl/ssl.h>
+#include <promise/loop.h>
 #include <promise/tls.h>
 
 /* Fixtures: a loop; afterwards nothing of the library's is left, and no descriptor. */

@@ -137,7 +137,7 @@ static promise_value_t set_alpn(promise_tls_t *tls, const char *const *names) {
 /* ---- sessions ---- */
 
 static int new_session(SSL *ssl, SSL_SESSION *session) {
-    struct tls_connection *c = SSL_get_ex_data(ssl, promise__tls_index());
+    struct tls_connection *c = promise__tls_connection_of(ssl);
     return c && promise__tls_session_keep(c, session);
 }
 

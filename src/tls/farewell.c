@@ -41,9 +41,9 @@ static enum progress notify(struct tls_farewell *f, SSL *ssl, promise_value_t *w
     errno = 0;
     result = SSL_shutdown(ssl);
     error = errno;
-    *blocked = result < 0 && SSL_get_error(ssl, result) == SSL_ERROR_WANT_WRITE;
-    if (*blocked) return WAITS;
-    if (result >= 0 || SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN) { /* a peer that has taken leave may be gone */
+    *blocked = result < 0;
+    if (*blocked && SSL_get_error(ssl, result) == SSL_ERROR_WANT_WRITE) return WAITS;
+    if (!*blocked || SSL_get_shutdown(c->ssl) & SSL_RECEIVED_SHUTDOWN) { /* a peer that has taken leave may be gone */
         ERR_clear_error();
         return DONE;
     }
@@ -54,9 +54,15 @@ static enum progress notify(struct tls_farewell *f, SSL *ssl, promise_value_t *w
 
 /* ---- waiting ---- */
 
-static void forget(struct tls_farewell *f) {
+static void wait_no_more(struct tls_farewell *f) {
     if (f->ready) event_free(f->ready);
     if (f->sent) evbuffer_remove_cb_entry(bufferevent_get_output(bufferevent_get_underlying(f->level)), f->sent);
+    f->ready = NULL;
+    f->sent = NULL;
+}
+
+static void forget(struct tls_farewell *f) {
+    wait_no_more(f);
     if (f->link) {
         *f->link = f->next;
         if (f->next) f->next->link = f->link;
@@ -92,14 +98,13 @@ static void on_sent(struct evbuffer *output, const struct evbuffer_cb_info *info
     if (!evbuffer_get_length(output)) event_active(f->ready, EV_WRITE, 0);
 }
 
-static void on_ready(evutil_socket_t fd, short what, void *farewell);
+static void on_ready(evutil_socket_t fd, short what, void *connection);
 
 /* -1 when out of memory. */
 static int wait_for(struct tls_farewell *f, int fd, struct evbuffer *output) {
     struct event_base *base = bufferevent_get_base(f->level);
 
-    if (f->ready) event_free(f->ready);
-    f->ready = event_new(base, fd, fd < 0 ? 0 : EV_WRITE, on_ready, f);
+    f->ready = event_new(base, fd, fd < 0 ? 0 : EV_WRITE, on_ready, f->connection);
     if (!f->ready) return -1;
     if (fd >= 0) return event_add(f->ready, NULL);
     f->sent = evbuffer_add_cb(output, on_sent, f);
@@ -107,6 +112,7 @@ static int wait_for(struct tls_farewell *f, int fd, struct evbuffer *output) {
 }
 
 static enum progress go_on(struct tls_farewell *f, promise_value_t *why) {
+    wait_no_more(f);
     for (;;) {
         struct bufferevent *below = bufferevent_get_underlying(f->level);
         SSL *ssl = bufferevent_openssl_get_ssl(f->level);
@@ -126,16 +132,19 @@ static enum progress go_on(struct tls_farewell *f, promise_value_t *why) {
     }
 }
 
-static void on_ready(evutil_socket_t fd, short what, void *farewell) {
-    struct tls_farewell *f = farewell;
-    promise_loop_t *loop = f->connection->loop;
-    promise_value_t why = promise_void();
+/* All of them: what one has waited for is what the others wait for, and may close the stream. */
+static void on_ready(evutil_socket_t fd, short what, void *connection) {
+    struct tls_connection *c = connection;
+    promise_loop_t *loop = c->loop;
+    struct tls_farewell *f, *next;
 
     (void)fd, (void)what;
-    if (f->sent) evbuffer_remove_cb_entry(bufferevent_get_output(bufferevent_get_underlying(f->level)), f->sent);
-    f->sent = NULL;
     promise_source_enter(loop);
-    if (go_on(f, &why) != WAITS) settle(f, why);
+    for (f = c->farewells; f; f = next) {
+        promise_value_t why = promise_void();
+        next = f->next;
+        if (go_on(f, &why) != WAITS) settle(f, why);
+    }
     promise_source_leave(loop);
 }
 

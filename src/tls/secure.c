@@ -24,14 +24,30 @@
 /* ---- a connection ---- */
 
 static int ssl_index = -1;
-static void get_index(void) { ssl_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL); }
+static char ours; /* in the place of a connection that is gone */
 
-int promise__tls_index(void) {
+/* Without close_notify OpenSSL would not have the session resumed, as SSL 3 wanted it; that is no rule any more (RFC 5246, section
+ * 7.2.1). Who goes on using the SSL is not to see it: so it is done when the last one lets go of it. */
+static void ssl_goes(void *ssl, void *pointer, CRYPTO_EX_DATA *data, int index, long argl, void *argp) {
+    (void)data, (void)index, (void)argl, (void)argp;
+    if (pointer == &ours) SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+}
+
+static void get_index(void) { ssl_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, ssl_goes); }
+
+static int index_of_connection(void) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
 
     pthread_once(&once, get_index);
     return ssl_index;
 }
+
+struct tls_connection *promise__tls_connection_of(SSL *ssl) {
+    void *pointer = SSL_get_ex_data(ssl, index_of_connection());
+    return pointer == &ours ? NULL : pointer;
+}
+
+void promise__tls_forget(SSL *ssl) { SSL_set_ex_data(ssl, index_of_connection(), &ours); }
 
 /* The address at the other end, or "": on a Unix socket those that connect have none. */
 static void peer_of(int fd, char *text, size_t size, uint16_t *port) {
@@ -81,7 +97,7 @@ void promise__tls_connection_unref(void *connection) {
 
     if (--c->refs) return;
     promise_stream_unref(c->plain);
-    if (c->ssl) SSL_set_ex_data(c->ssl, promise__tls_index(), NULL);
+    if (c->ssl) SSL_set_ex_data(c->ssl, index_of_connection(), NULL);
     SSL_free(c->ssl);
     promise_tls_unref(c->tls);
     promise_value_clear(&c->failure);
@@ -108,7 +124,7 @@ static bool set_host(struct tls_connection *c) {
 
 static bool set_ssl(struct tls_connection *c) {
     c->ssl = SSL_new(c->tls->context);
-    if (!c->ssl || SSL_set_ex_data(c->ssl, promise__tls_index(), c) != 1) return false;
+    if (!c->ssl || SSL_set_ex_data(c->ssl, index_of_connection(), c) != 1) return false;
     /* libevent takes a part that was written for the whole, and waits for a socket while OpenSSL has read ahead of it. */
     SSL_clear_mode(c->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE);
     SSL_set_read_ahead(c->ssl, 0);

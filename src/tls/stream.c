@@ -32,9 +32,7 @@ static void gone(void *connection) {
         promise__tls_farewells_fail(c, c->failure);
     }
     if (c->read) evbuffer_remove_cb_entry(bufferevent_get_input(c->bev), c->read);
-    /* Without close_notify OpenSSL would not have the session resumed, as SSL 3 wanted it; that is no rule any more (RFC 5246, 7.2.1). */
-    if (!c->broken) SSL_set_shutdown(c->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
-    SSL_set_ex_data(c->ssl, promise__tls_index(), NULL);
+    promise__tls_forget(c->ssl);
     SSL_free(c->ssl);
     c->ssl = NULL;
     c->bev = NULL;

@@ -59,7 +59,8 @@ bool promise__tls_session_keep(struct tls_connection *c, SSL_SESSION *session); 
 
 /* secure.c */
 void promise__tls_connection_unref(void *connection);
-int promise__tls_index(void); /* where an SSL has its connection */
+struct tls_connection *promise__tls_connection_of(SSL *ssl); /* or NULL */
+void promise__tls_forget(SSL *ssl);                          /* its connection is gone */
 
 /* stream.c */
 promise_value_t promise__tls_stream(struct tls_connection *c); /* on c->bev, which it takes over */
