@@ -86,7 +86,7 @@ static void stop(void *farewell) {
     promise_abandon(resolver);
 }
 
-void promise__tls_farewells_fail(struct tls_connection *c, promise_value_t why) {
+void promise__tls_farewells_end(struct tls_connection *c, promise_value_t why) {
     while (c->farewells) settle(c->farewells, why);
 }
 

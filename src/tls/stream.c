@@ -20,7 +20,8 @@ static promise_value_t failed(promise_stream_t *stream, short what, void *connec
     (void)stream;
     c->broken = true;
     promise_value_set(&c->failure, promise__tls_failure(c, c->bev, what, error));
-    promise__tls_farewells_fail(c, c->failure);
+    /* To a peer that has taken leave there is nothing more to be said. */
+    promise__tls_farewells_end(c, SSL_get_shutdown(c->ssl) & SSL_RECEIVED_SHUTDOWN ? promise_void() : c->failure);
     return c->failure;
 }
 
@@ -29,7 +30,7 @@ static void gone(void *connection) {
 
     if (c->farewells) {
         promise_value_set(&c->failure, promise_throw_at(NULL, &promise_errors, PROMISE_ECLOSED, "the stream is closed"));
-        promise__tls_farewells_fail(c, c->failure);
+        promise__tls_farewells_end(c, c->failure);
     }
     if (c->read) evbuffer_remove_cb_entry(bufferevent_get_input(c->bev), c->read);
     promise__tls_forget(c->ssl);

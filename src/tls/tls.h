@@ -67,7 +67,7 @@ promise_value_t promise__tls_stream(struct tls_connection *c); /* on c->bev, whi
 
 /* farewell.c */
 promise_t *promise__tls_finish(promise_stream_t *stream, bool closing, void *connection);
-void promise__tls_farewells_fail(struct tls_connection *c, promise_value_t why); /* why is kept, or lent */
+void promise__tls_farewells_end(struct tls_connection *c, promise_value_t why); /* why is kept, or lent */
 
 /* error.c */
 promise_value_t promise__tls_bad_argument(const char *function, const char *what);
