@@ -79,6 +79,7 @@ check_PROGRAMS += \
 	examples/tour/address \
 	examples/tour/combine \
 	examples/tour/connect \
+	examples/tour/datagram \
 	examples/tour/dns \
 	examples/tour/error \
 	examples/tour/fd \
@@ -107,6 +108,8 @@ examples_tour_combine_SOURCES = examples/tour/combine.c $(TOUR)
 examples_tour_combine_LDADD = $(EXAMPLE_LIBS)
 examples_tour_connect_SOURCES = examples/tour/connect.c $(TOUR)
 examples_tour_connect_LDADD = $(EXAMPLE_LIBS)
+examples_tour_datagram_SOURCES = examples/tour/datagram.c $(TOUR)
+examples_tour_datagram_LDADD = $(EXAMPLE_LIBS)
 examples_tour_dns_SOURCES = examples/tour/dns.c $(TOUR)
 examples_tour_dns_LDADD = $(EXAMPLE_LIBS)
 examples_tour_error_SOURCES = examples/tour/error.c $(TOUR)
@@ -142,6 +145,7 @@ EXTRA_DIST += \
 	examples/tour/address.expected \
 	examples/tour/combine.expected \
 	examples/tour/connect.expected \
+	examples/tour/datagram.expected \
 	examples/tour/dns.expected \
 	examples/tour/error.expected \
 	examples/tour/fd.expected \

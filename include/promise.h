@@ -17,6 +17,7 @@
  *     <promise/stream.h>    bytes that come and go: reading, writing, closing, copying
  *     <promise/connect.h>   connecting
  *     <promise/listener.h>  taking connections
+ *     <promise/datagram.h>  UDP
  *     <promise/address.h>   addresses of sockets
  *     <promise/dns.h>       names to addresses, and back (libpromise)
  *     <promise/http.h>      HTTP messages (libpromise)
@@ -29,6 +30,7 @@
 #include <promise/address.h>
 #include <promise/combine.h>
 #include <promise/connect.h>
+#include <promise/datagram.h>
 #include <promise/dns.h>
 #include <promise/error.h>
 #include <promise/fd.h>

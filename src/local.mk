@@ -10,6 +10,7 @@ core_headers = \
 	include/promise/address.h \
 	include/promise/combine.h \
 	include/promise/connect.h \
+	include/promise/datagram.h \
 	include/promise/error.h \
 	include/promise/export.h \
 	include/promise/fd.h \
@@ -47,6 +48,7 @@ libcore_la_SOURCES = \
 	src/connect.c \
 	src/core.c \
 	src/core.h \
+	src/datagram.c \
 	src/error.c \
 	src/fd.c \
 	src/iterator.c \

@@ -11,6 +11,8 @@ CHECK_TESTS = \
 	test/test_combine \
 	test/test_combine_cancel \
 	test/test_connect \
+	test/test_datagram \
+	test/test_datagram_end \
 	test/test_deep \
 	test/test_dns \
 	test/test_dns_end \
