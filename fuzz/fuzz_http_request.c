@@ -1,0 +1,8 @@
+/* Requests, as a server gets them. */
+#include "fuzz.h"
+#include "http.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    fuzz_messages(true, data, size);
+    return 0;
+}
