@@ -2,7 +2,8 @@
 
 net_headers = \
 	include/promise/dns.h \
-	include/promise/http.h
+	include/promise/http.h \
+	include/promise/http_client.h
 
 # All of it, internal names included: what white-box tests link.
 noinst_LTLIBRARIES += libnet.la
@@ -14,14 +15,23 @@ libnet_la_SOURCES = \
 	src/net/dns.h \
 	src/net/dns_hosts.c \
 	src/net/dns_query.c \
+	src/net/http_answer.c \
 	src/net/http_body.c \
+	src/net/http_client.c \
 	src/net/http_error.c \
+	src/net/http_exchange.c \
+	src/net/http_exchange.h \
 	src/net/http_field.c \
 	src/net/http_head.c \
 	src/net/http_message.c \
 	src/net/http_message.h \
 	src/net/http_parse.c \
+	src/net/http_pool.c \
+	src/net/http_pool.h \
+	src/net/http_redirect.c \
 	src/net/http_response.c \
+	src/net/http_url.c \
+	src/net/http_url.h \
 	src/net/http_write.c
 
 # What is installed.
