@@ -13,7 +13,8 @@ static struct http_message *parse_bytes(bool request, const char *lines, size_t 
     struct http_message *m;
 
     memcpy(head, lines, size);
-    m = request ? promise__http_parse_request(NULL, head, size, &fault) : promise__http_parse_response(NULL, head, size, &fault);
+    m = request ? promise__http_parse_request(NULL, head, size, &fault)
+                : promise__http_parse_response(NULL, head, size, &fault);
     free(head);
     return m;
 }
@@ -26,7 +27,8 @@ static struct http_message *response(const char *lines) { return parse_bytes(fal
 /* ---- what is understood ---- */
 
 START_TEST(a_request) {
-    struct http_message *m = request("GET /a%20b/c?d=%20&e HTTP/1.1\r\nHost: example:80\r\nAccept:*/*\r\nX-Empty:\r\nAgent: \t a b\t ");
+    struct http_message *m =
+        request("GET /a%20b/c?d=%20&e HTTP/1.1\r\nHost: example:80\r\nAccept:*/*\r\nX-Empty:\r\nAgent: \t a b\t ");
     promise_value_t v;
 
     ck_assert_ptr_nonnull(m);
@@ -249,7 +251,9 @@ static const struct {
     {REQUEST("Transfer-Encoding: gzip, chunked"), 501, "a Transfer-Encoding other than chunked"},
     {REQUEST("Transfer-Encoding: chunked, identity"), 501, "a Transfer-Encoding other than chunked"},
     {REQUEST("Transfer-Encoding: xchunked"), 501, "a Transfer-Encoding other than chunked"},
-    {REQUEST("Transfer-Encoding: \x0b""chunked"), 400, "a control character in a header"},
+    {REQUEST("Transfer-Encoding: \x0b"
+             "chunked"),
+     400, "a control character in a header"},
     {"GET / HTTP/1.0\r\nTransfer-Encoding: chunked", 400, "a Transfer-Encoding in HTTP/1.0"},
 };
 

@@ -21,6 +21,7 @@
 PROMISE_BEGIN
 
 typedef struct promise_http_client promise_http_client_t;
+struct promise_connect_options;
 
 /* ---- make and close ---- */
 

@@ -136,7 +136,7 @@ static const char *wrong_header(const char *name, const char *value) {
     if (!promise__http_is_value(value, strlen(value))) return "a control character in a header";
     if (!strcasecmp(name, "content-length") || !strcasecmp(name, "transfer-encoding"))
         return "a header that frames the message";
-    if (!strcasecmp(name, "connection") && strcasecmp(value, "close") != 0) return "a Connection other than close";
+    if (!strcasecmp(name, "connection") && strcasecmp(value, "close") != 0) return "a Connection header other than close";
     return NULL;
 }
 

@@ -43,6 +43,7 @@ static const char *reject(const struct evhttp_uri *uri) {
     if (!scheme || (strcasecmp(scheme, "http") != 0 && strcasecmp(scheme, "https") != 0))
         return "the scheme is not http or https";
     if (!host || !*host || !strcmp(host, "[]")) return "no host";
+    if (*host != '[' && strchr(host, '%')) return "a character that no host has";
     if (evhttp_uri_get_userinfo(uri)) return "a user in front of the host";
     if (evhttp_uri_get_port(uri) == 0) return "port 0";
     return NULL;
