@@ -21,6 +21,7 @@
  *     <promise/address.h>   addresses of sockets
  *     <promise/dns.h>       names to addresses, and back (libpromise)
  *     <promise/http.h>      HTTP messages (libpromise)
+ *     <promise/http_client.h> requests over a pool of connections (libpromise)
  *     <promise/memory.h>    replacing malloc
  *     <promise/source.h>    writing a source of one's own
  */
@@ -36,6 +37,7 @@
 #include <promise/fd.h>
 #include <promise/host.h>
 #include <promise/http.h>
+#include <promise/http_client.h>
 #include <promise/iterator.h>
 #include <promise/listener.h>
 #include <promise/loop.h>
