@@ -19,6 +19,7 @@
  *     <promise/listener.h>  taking connections
  *     <promise/datagram.h>  UDP
  *     <promise/address.h>   addresses of sockets
+ *     <promise/connect_name.h> connecting by name, to whichever address answers (libpromise)
  *     <promise/dns.h>       names to addresses, and back (libpromise)
  *     <promise/http.h>      HTTP messages (libpromise)
  *     <promise/http_client.h> requests over a pool of connections (libpromise)
@@ -32,6 +33,7 @@
 #include <promise/combine.h>
 #include <promise/connect.h>
 #include <promise/datagram.h>
+#include <promise/connect_name.h>
 #include <promise/dns.h>
 #include <promise/error.h>
 #include <promise/fd.h>

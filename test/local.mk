@@ -13,6 +13,7 @@ CHECK_TESTS = \
 	test/test_connect \
 	test/test_datagram \
 	test/test_datagram_end \
+	test/test_connect_name \
 	test/test_deep \
 	test/test_dns \
 	test/test_dns_end \
@@ -109,6 +110,8 @@ test_test_http_parse_LDADD = $(NET_TEST_LIBS)
 test_test_http_pool_LDADD = $(HTTP_TEST_LIBS)
 
 DNS_SUPPORT = test/dns_support.c test/dns_support.h test/nameserver.c test/nameserver.h
+test_test_connect_name_SOURCES = test/test_connect_name.c $(DNS_SUPPORT)
+test_test_connect_name_LDADD = $(NET_TEST_LIBS)
 test_test_dns_SOURCES = test/test_dns.c $(DNS_SUPPORT)
 test_test_dns_LDADD = $(NET_TEST_LIBS)
 test_test_dns_end_SOURCES = test/test_dns_end.c $(DNS_SUPPORT)

@@ -234,8 +234,7 @@ static promise_value_t known(const promise_dns_t *dns, const char *host) {
     return promise_is_rejection(v) ? v : promise_list(1, &v);
 }
 
-/* Of two rejections, the one that says more: that there is no name holds for both; that there is no address, for one. */
-static promise_value_t worse(promise_value_t a, promise_value_t b) {
+promise_value_t promise__dns_worse(promise_value_t a, promise_value_t b) {
     if (promise_error_is(a, &promise_dns_errors, PROMISE_DNS_ENOTFOUND)) return a;
     if (promise_error_is(b, &promise_dns_errors, PROMISE_DNS_ENOTFOUND)) return b;
     return promise_error_is(a, &promise_dns_errors, PROMISE_DNS_ENODATA) ? b : a;
@@ -246,7 +245,7 @@ static promise_value_t merge(promise_value_t both, void *arg) {
     promise_value_t six = promise_list_get(both, 0), four = promise_list_get(both, 1), list;
 
     (void)arg;
-    if (promise_is_rejection(six)) return promise_is_rejection(four) ? worse(six, four) : four;
+    if (promise_is_rejection(six)) return promise_is_rejection(four) ? promise__dns_worse(six, four) : four;
     if (promise_is_rejection(four)) return six;
     list = promise_list(0, NULL);
     if (add_wanted(list, six, PROMISE_DNS_ANY) && add_wanted(list, four, PROMISE_DNS_ANY)) return list;

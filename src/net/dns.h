@@ -40,6 +40,8 @@ struct promise_dns {
 
 /* A rejection of promise_dns_errors; the message is "lookup host: ..." in the words of the code. */
 promise_value_t promise__dns_error(const char *host, int code);
+/* Of two rejections, the one that says more: that there is no name holds for both; that there is no address, for one. */
+promise_value_t promise__dns_worse(promise_value_t a, promise_value_t b);
 /* Adds an address to a list; false when out of memory. */
 bool promise__dns_add(promise_value_t list, const struct promise_address *address);
 

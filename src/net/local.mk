@@ -1,6 +1,7 @@
 # libpromise: names, and protocols on top of streams. It uses the public headers of libpromise-core, and needs libevent_extra.
 
 net_headers = \
+	include/promise/connect_name.h \
 	include/promise/dns.h \
 	include/promise/http.h \
 	include/promise/http_client.h
@@ -11,6 +12,7 @@ libnet_la_CPPFLAGS = $(library_cppflags) $(EVENT_EXTRA_CFLAGS)
 libnet_la_CFLAGS = $(library_cflags)
 libnet_la_LIBADD = $(EVENT_EXTRA_LIBS) $(LIBEVENT_LIBS)
 libnet_la_SOURCES = \
+	src/net/connect_name.c \
 	src/net/dns.c \
 	src/net/dns.h \
 	src/net/dns_hosts.c \
