@@ -38,6 +38,7 @@ static const char *const hosts[HOSTS] = {"127.0.0.1", "127.0.0.2", "::1"};
 static int sockets[HOSTS], fillers[64];
 static size_t filler_count;
 static uint16_t port;
+static size_t asked; /* questions that the name server has seen */
 
 /* -1 when the port is taken there. */
 static int bind_to(const char *text, uint16_t at) {
@@ -120,6 +121,7 @@ static void open_all(int callers) {
 
 static void close_all(void) {
     if (loop) free_the_loop();
+    if (base) event_base_loop(base, EVLOOP_NONBLOCK); /* what libevent puts off of a bufferevent's end */
     close_hosts();
     close_dns();
 }
@@ -156,6 +158,11 @@ static const char *refused_by(const char *text) {
 
 #define connects(p, text) ck_assert_str_eq(peer(p), (text))
 
+/* What is with the kernel is seen. */
+static void some_turns(void) {
+    for (int i = 0; i < 10; i++) promise_loop_turn(loop);
+}
+
 static void run_dry(void) { ck_assert_int_eq(promise_loop_run(loop, NULL, NULL), 0); }
 
 /* Turns the loop until it has tried so many. */
@@ -187,17 +194,26 @@ START_TEST(six_is_asked_for_and_tried_first) {
 }
 END_TEST
 
+/* All addresses are there before the first attempt. */
+static promise_t *both_known(const char *six, const char *four) {
+    promise_t *p;
+
+    records(six, four);
+    p = to("host.test");
+    nameserver_asked(ns, asked += 2);
+    some_turns();
+    nameserver_release(ns, "host.test", "AAAA");
+    return p;
+}
+
 START_TEST(the_families_take_turns) { /* section 4: link-local ones without an interface fail at once */
     open_all(0);
     accepts(TWO);
-    records("fe80::1 fe80::2 fe80::3 fe80::4", "127.0.0.1 127.0.0.2");
-    connects(to("host.test"), "127.0.0.2");
+    connects(both_known("hold fe80::1 fe80::2 fe80::3 fe80::4", "127.0.0.1 127.0.0.2"), "127.0.0.2");
     trace_is("fe80::1 127.0.0.1 fe80::2 127.0.0.2");
-    records("fe80::1", "127.0.0.1 127.0.0.1 127.0.0.2");
-    connects(to("host.test"), "127.0.0.2");
+    connects(both_known("hold fe80::1", "127.0.0.1 127.0.0.1 127.0.0.2"), "127.0.0.2");
     trace_is("fe80::1 127.0.0.1 127.0.0.1 127.0.0.2");
-    records("fe80::1 fe80::2 fe80::3", "127.0.0.2");
-    connects(to("host.test"), "127.0.0.2");
+    connects(both_known("hold fe80::1 fe80::2 fe80::3", "127.0.0.2"), "127.0.0.2");
     trace_is("fe80::1 127.0.0.2");
     close_all();
 }
@@ -241,9 +257,9 @@ START_TEST(an_attempt_that_is_slow_may_win) { /* the others have failed */
     options.attempt_delay_ms = 5;
     p = to("host.test");
     tried("::1 127.0.0.1 127.0.0.2");
-    for (int i = 0; i < 10; i++) promise_loop_turn(loop);
+    some_turns();
     ck_assert_int_eq(promise_get_state(p), PROMISE_PENDING);
-    waiting_at(SIX); /* now there is room: the system asks again in a second */
+    accepts(SIX); /* now there is room: the system asks again in a second */
     connects(p, "::1");
     close_all();
 }
@@ -261,7 +277,7 @@ START_TEST(six_is_waited_for) { /* section 3: the resolution delay is an hour */
     records("hold ::1", "127.0.0.1");
     p = to("host.test");
     nameserver_asked(ns, 2);
-    for (int i = 0; i < 10; i++) promise_loop_turn(loop);
+    some_turns();
     trace_is("");
     nameserver_release(ns, "host.test", "AAAA");
     connects(p, "::1");
@@ -316,7 +332,7 @@ START_TEST(addresses_that_come_when_all_others_have_failed) {
     p = to("host.test");
     nameserver_asked(ns, 2);
     tried("fe80::1");
-    for (int i = 0; i < 10; i++) promise_loop_turn(loop);
+    some_turns();
     nameserver_release(ns, "host.test", "A");
     connects(p, "127.0.0.2");
     close_all();
@@ -426,7 +442,7 @@ static promise_t *waiting_for_six(void) {
     records("hold ::1", "127.0.0.1");
     p = to("host.test");
     nameserver_asked(ns, 2);
-    for (int i = 0; i < 10; i++) promise_loop_turn(loop);
+    some_turns();
     return p;
 }
 static promise_t *one_attempt(void) {
@@ -455,7 +471,7 @@ static promise_t *waiting_for_more(void) {
     records("fe80::1", "hold 127.0.0.1");
     p = to("host.test");
     tried("fe80::1");
-    for (int i = 0; i < 10; i++) promise_loop_turn(loop);
+    some_turns();
     return p;
 }
 static promise_t *numeric(void) {
@@ -471,6 +487,7 @@ START_TEST(K2_cancelled) {
     promise_t *p;
 
     open_all(_i % 2);
+    ck_assert_int_eq(promise_loop_run(loop, promise_sleep(loop, 0), NULL), 0); /* the timers' own memory */
     blocks = test_alloc_live();
     before = open_descriptors();
     p = states[_i / 2]();
@@ -548,7 +565,9 @@ START_TEST(O2_out_of_memory) { /* one allocation fails, or all from then on */
         else test_alloc_fail_at(n);
         p = to("host.test");
         if (promise_loop_run(loop, p, &v) < 0)
-            ck_assert_msg(promise_error_is(v, &promise_errno_errors, ENOMEM), "%zu: %s", n, shown(v));
+            ck_assert_msg(promise_error_is(v, &promise_errno_errors, ENOMEM) ||
+                              promise_error_is(v, &promise_errno_errors, EINVAL), /* of the first one */
+                          "%zu: %s", n, shown(v));
         promise_value_clear(&v);
         failed = test_alloc_failed();
         test_alloc_fail_at(0);

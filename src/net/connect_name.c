@@ -13,6 +13,7 @@
 
 #include <promise/combine.h>
 #include <promise/connect.h>
+#include <promise/loop.h>
 #include <promise/memory.h>
 #include <promise/timer.h>
 
