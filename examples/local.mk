@@ -80,6 +80,7 @@ check_PROGRAMS += \
 	examples/tour/combine \
 	examples/tour/connect \
 	examples/tour/datagram \
+	examples/tour/connect_name \
 	examples/tour/dns \
 	examples/tour/error \
 	examples/tour/fd \
@@ -111,6 +112,8 @@ examples_tour_connect_SOURCES = examples/tour/connect.c $(TOUR)
 examples_tour_connect_LDADD = $(EXAMPLE_LIBS)
 examples_tour_datagram_SOURCES = examples/tour/datagram.c $(TOUR)
 examples_tour_datagram_LDADD = $(EXAMPLE_LIBS)
+examples_tour_connect_name_SOURCES = examples/tour/connect_name.c $(TOUR)
+examples_tour_connect_name_LDADD = $(EXAMPLE_LIBS)
 examples_tour_dns_SOURCES = examples/tour/dns.c $(TOUR)
 examples_tour_dns_LDADD = $(EXAMPLE_LIBS)
 examples_tour_error_SOURCES = examples/tour/error.c $(TOUR)
@@ -149,6 +152,7 @@ EXTRA_DIST += \
 	examples/tour/combine.expected \
 	examples/tour/connect.expected \
 	examples/tour/datagram.expected \
+	examples/tour/connect_name.expected \
 	examples/tour/dns.expected \
 	examples/tour/error.expected \
 	examples/tour/fd.expected \
