@@ -79,8 +79,8 @@ check_PROGRAMS += \
 	examples/tour/address \
 	examples/tour/combine \
 	examples/tour/connect \
-	examples/tour/datagram \
 	examples/tour/connect_name \
+	examples/tour/datagram \
 	examples/tour/dns \
 	examples/tour/error \
 	examples/tour/fd \
@@ -151,8 +151,8 @@ EXTRA_DIST += \
 	examples/tour/address.expected \
 	examples/tour/combine.expected \
 	examples/tour/connect.expected \
-	examples/tour/datagram.expected \
 	examples/tour/connect_name.expected \
+	examples/tour/datagram.expected \
 	examples/tour/dns.expected \
 	examples/tour/error.expected \
 	examples/tour/fd.expected \

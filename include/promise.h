@@ -32,8 +32,8 @@
 #include <promise/address.h>
 #include <promise/combine.h>
 #include <promise/connect.h>
-#include <promise/datagram.h>
 #include <promise/connect_name.h>
+#include <promise/datagram.h>
 #include <promise/dns.h>
 #include <promise/error.h>
 #include <promise/fd.h>

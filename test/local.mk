@@ -11,9 +11,9 @@ CHECK_TESTS = \
 	test/test_combine \
 	test/test_combine_cancel \
 	test/test_connect \
+	test/test_connect_name \
 	test/test_datagram \
 	test/test_datagram_end \
-	test/test_connect_name \
 	test/test_deep \
 	test/test_dns \
 	test/test_dns_end \
