@@ -2,6 +2,7 @@
 #include <promise/connect.h>
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -93,12 +94,21 @@ static void try_now(struct connecting *c) {
     else fail(c, errno);
 }
 
+/* With any port, which one is chosen by connect(2): only then may connections to several peers share one. */
+static int bind_to(int fd, const struct promise_address *local) {
+#ifdef IP_BIND_ADDRESS_NO_PORT
+    if (local->storage.ss_family != AF_UNIX && !promise_address_port(local))
+        promise__socket_set(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+#endif
+    return promise__socket_bind(fd, local);
+}
+
 static void start(struct connecting *c, const struct promise_address *local) {
     int family = c->address.storage.ss_family;
 
     c->fd = c->address.size ? promise__socket_new(family, SOCK_STREAM) : (errno = EINVAL, -1);
     if (c->fd >= 0) promise__socket_no_delay(c->fd, family);
-    if (c->fd < 0 || (local && promise__socket_bind(c->fd, local) < 0)) fail(c, errno);
+    if (c->fd < 0 || (local && bind_to(c->fd, local) < 0)) fail(c, errno);
     else try_now(c);
 }
 

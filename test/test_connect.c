@@ -85,15 +85,17 @@ END_TEST
 
 START_TEST(from_an_address_of_ones_own) {
     struct promise_address local, seen;
+    char text[PROMISE_ADDRESS_TEXT];
     promise_t *p;
-    int fd = peer_bind(SOCK_STREAM, &local); /* a port that is free in a moment */
+    int fd;
 
-    close(fd);
+    ck_assert_int_eq(promise_address_parse(&local, "127.0.0.2", 0), 0);
     listen_tcp();
     p = promise_connect_address_from(loop, &address, &local);
     fd = accept(peer, NULL, NULL);
     ck_assert_int_eq(promise_address_peer(&seen, fd), 0);
-    ck_assert(promise_address_equal(&seen, &local));
+    promise_address_host(&seen, text, sizeof text);
+    ck_assert_str_eq(text, "127.0.0.2");
     (void)fulfilled(p);
     close(fd);
     talks(promise_connect_address_from(loop, &address, NULL));

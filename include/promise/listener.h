@@ -41,7 +41,8 @@ PROMISE_API PROMISE_MUST_USE promise_listener_t *promise_listener_new_with(promi
                                                                            const struct promise_address *address,
                                                                            const struct promise_listener_options *options);
 /* Of a socket that listens already, from systemd or a parent: it is taken over, made non-blocking, and closed also when it
- * cannot be used: EBADF, ENOTSOCK, EINVAL when it does not listen. options for backoff_ms alone; may be NULL. */
+ * cannot be used: EBADF, ENOTSOCK, EINVAL when it does not listen. A Unix socket's file is not its own, and stays. options
+ * for backoff_ms alone; may be NULL. */
 PROMISE_API PROMISE_MUST_USE promise_listener_t *promise_listener_adopt(promise_loop_t *loop, int fd,
                                                                         const struct promise_listener_options *options);
 /* No new ones, at once; those that wait for one get PROMISE_ECLOSED, iterators end. Streams that were accepted go on. The
