@@ -64,6 +64,7 @@ CHECK_TESTS = \
 # Those that need libpromise-tls.
 TLS_CHECK_TESTS = \
 	test/test_tls \
+	test/test_tls_cancel \
 	test/test_tls_faults \
 	test/test_tls_traps
 if HAVE_TLS
@@ -126,6 +127,8 @@ endif
 TLS_PAIR_LIBS = test/libtlspair.la $(TLS_TEST_LIBS)
 test_test_tls_CPPFLAGS = $(AM_CPPFLAGS) $(TLS_CFLAGS)
 test_test_tls_LDADD = $(TLS_PAIR_LIBS)
+test_test_tls_cancel_CPPFLAGS = $(AM_CPPFLAGS) $(TLS_CFLAGS)
+test_test_tls_cancel_LDADD = $(TLS_PAIR_LIBS)
 test_test_tls_faults_CPPFLAGS = $(AM_CPPFLAGS) $(TLS_CFLAGS)
 test_test_tls_faults_LDADD = $(TLS_PAIR_LIBS)
 test_test_tls_traps_CPPFLAGS = $(AM_CPPFLAGS) $(TLS_CFLAGS)

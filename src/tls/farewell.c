@@ -31,6 +31,9 @@ enum progress { DONE, WAITS, FAILED };
 
 /* ---- one level ---- */
 
+/* Who closes does not mind that the peer has closed before; without TLS nobody would be told either. */
+static bool is_gone(int error) { return error == EPIPE || error == ECONNRESET; }
+
 static enum progress notify(struct tls_farewell *f, SSL *ssl, promise_value_t *why) {
     struct tls_connection *c = f->connection;
     bool *blocked = ssl == c->ssl ? &c->blocked : &f->blocked;
@@ -43,7 +46,7 @@ static enum progress notify(struct tls_farewell *f, SSL *ssl, promise_value_t *w
     error = errno;
     *blocked = result < 0;
     if (*blocked && SSL_get_error(ssl, result) == SSL_ERROR_WANT_WRITE) return WAITS;
-    if (!*blocked || SSL_get_shutdown(c->ssl) & SSL_RECEIVED_SHUTDOWN) { /* a peer that has taken leave may be gone */
+    if (!*blocked || SSL_get_shutdown(c->ssl) & SSL_RECEIVED_SHUTDOWN || (f->closing && is_gone(error))) {
         ERR_clear_error();
         return DONE;
     }

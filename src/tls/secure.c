@@ -150,7 +150,8 @@ static struct bufferevent *put_above(struct tls_connection *c, struct buffereven
     SSL_up_ref(c->ssl);
     if (is_fresh_socket(plain)) {
         evutil_socket_t fd = bufferevent_getfd(plain);
-        bev = bufferevent_openssl_socket_new(base, fd, c->ssl, state, BEV_OPT_CLOSE_ON_FREE);
+        if (SSL_set_fd(c->ssl, fd) != 1) SSL_free(c->ssl), bev = NULL; /* libevent would not look */
+        else bev = bufferevent_openssl_socket_new(base, fd, c->ssl, state, BEV_OPT_CLOSE_ON_FREE);
         if (bev) bufferevent_setfd(plain, -1);
         bufferevent_free(plain);
         return bev;
