@@ -66,6 +66,7 @@ TLS_CHECK_TESTS = \
 	test/test_tls \
 	test/test_tls_cancel \
 	test/test_tls_faults \
+	test/test_tls_openssl \
 	test/test_tls_traps
 if HAVE_TLS
 CHECK_TESTS += $(TLS_CHECK_TESTS)
@@ -131,6 +132,8 @@ test_test_tls_cancel_CPPFLAGS = $(AM_CPPFLAGS) $(TLS_CFLAGS)
 test_test_tls_cancel_LDADD = $(TLS_PAIR_LIBS)
 test_test_tls_faults_CPPFLAGS = $(AM_CPPFLAGS) $(TLS_CFLAGS)
 test_test_tls_faults_LDADD = $(TLS_PAIR_LIBS)
+test_test_tls_openssl_CPPFLAGS = $(AM_CPPFLAGS) $(TLS_CFLAGS)
+test_test_tls_openssl_LDADD = $(TLS_PAIR_LIBS)
 test_test_tls_traps_CPPFLAGS = $(AM_CPPFLAGS) $(TLS_CFLAGS)
 test_test_tls_traps_LDADD = $(TLS_PAIR_LIBS)
 

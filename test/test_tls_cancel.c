@@ -76,7 +76,8 @@ START_TEST(a_handshake_is_cancelled_at_each_state) { /* by the client, by the se
         for (unsigned i = 0; i < turns; i++) promise_loop_turn(loop);
         promise_cancel(promise_ref(handshakes[who]));
         while (pending()) promise_loop_turn(loop);
-        if (promise_get_state(handshakes[who]) == PROMISE_REJECTED) ck_assert(promise_is_canceled(promise_peek(handshakes[who])));
+        if (promise_get_state(handshakes[who]) == PROMISE_REJECTED)
+            ck_assert(promise_is_canceled(promise_peek(handshakes[who])));
         let_go();
         run_dry();
     }

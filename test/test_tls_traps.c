@@ -186,7 +186,8 @@ START_TEST(close_notify_that_waits_can_be_given_up) {
     }
     for (int i = 0; i < 100 && _i != 2; i++) promise_loop_turn(loop);
     ck_assert_int_eq(promise_get_state(p), PROMISE_REJECTED);
-    ck_assert_int_eq(promise_get_state(q), _i == 3 ? PROMISE_FULFILLED : PROMISE_REJECTED); /* there is nobody left to be told */
+    ck_assert_int_eq(promise_get_state(q),
+                     _i == 3 ? PROMISE_FULFILLED : PROMISE_REJECTED); /* there is nobody left to be told */
     if (_i == 0) ck_assert(promise_error_is(promise_peek(p), &promise_errors, PROMISE_ECLOSED));
     if (_i == 3)
         ck_assert_msg(promise_error_is(promise_peek(p), &promise_errno_errors, EPIPE), "%s",
