@@ -4,36 +4,44 @@
 
 #include "memory.h"
 
-/* ---- the heap: of two children ---- */
+/* ---- the heap: of four children, which lie side by side ---- */
 
-static bool before(const struct timer *a, const struct timer *b) {
-    return a->due != b->due ? a->due < b->due : a->sequence < b->sequence;
+enum { CHILDREN = 4 };
+
+static bool before(struct timer_entry a, struct timer_entry b) {
+    return a.due != b.due ? a.due < b.due : a.timer->sequence < b.timer->sequence;
 }
 
-static void put(struct timer_queue *q, uint32_t place, struct timer *t) {
-    q->heap[place] = t;
-    t->place = place;
+static void put(struct timer_queue *q, uint32_t place, struct timer_entry e) {
+    q->heap[place] = e;
+    e.timer->place = place;
 }
 
-static void sift_up(struct timer_queue *q, uint32_t place, struct timer *t) {
-    for (; place && before(t, q->heap[(place - 1) / 2]); place = (place - 1) / 2) put(q, place, q->heap[(place - 1) / 2]);
-    put(q, place, t);
-}
-
-static void sift_down(struct timer_queue *q, uint32_t place, struct timer *t) {
-    for (uint32_t child; place < q->count / 2; place = child) { /* it has a child */
-        child = 2 * place + 1;
-        if (child + 1 < q->count && before(q->heap[child + 1], q->heap[child])) child++;
-        if (before(t, q->heap[child])) break;
-        put(q, place, q->heap[child]);
+static void sift_up(struct timer_queue *q, uint32_t place, struct timer_entry e) {
+    for (uint32_t parent; place; place = parent) {
+        parent = (place - 1) / CHILDREN;
+        if (!before(e, q->heap[parent])) break;
+        put(q, place, q->heap[parent]);
     }
-    put(q, place, t);
+    put(q, place, e);
+}
+
+static void sift_down(struct timer_queue *q, uint32_t place, struct timer_entry e) {
+    for (uint64_t child; (child = (uint64_t)CHILDREN * place + 1) < q->count;) {
+        uint64_t end = child + CHILDREN < q->count ? child + CHILDREN : q->count, least = child;
+        while (++child < end)
+            if (before(q->heap[child], q->heap[least])) least = child;
+        if (before(e, q->heap[least])) break;
+        put(q, place, q->heap[least]);
+        place = (uint32_t)least;
+    }
+    put(q, place, e);
 }
 
 enum { LEAST_ROOM = 64 };
 
 static int resize(struct timer_queue *q, uint32_t room) {
-    struct timer **heap = promise__realloc(q->heap, room * sizeof *heap);
+    struct timer_entry *heap = promise__realloc(q->heap, room * sizeof *heap);
 
     if (!heap) return -1;
     q->heap = heap;
@@ -45,15 +53,15 @@ static int heap_add(struct timer_queue *q, struct timer *t) {
     if (q->count == q->room) {
         if (q->room > UINT32_MAX / 2 || resize(q, q->room ? 2 * q->room : LEAST_ROOM) < 0) return -1;
     }
-    sift_up(q, q->count++, t);
+    sift_up(q, q->count++, (struct timer_entry){t->due, t});
     return 0;
 }
 
 static void heap_remove(struct timer_queue *q, uint32_t place) {
-    struct timer *last = q->heap[--q->count];
+    struct timer_entry last = q->heap[--q->count];
 
     if (place < q->count) {
-        if (place && before(last, q->heap[(place - 1) / 2])) sift_up(q, place, last);
+        if (place && before(last, q->heap[(place - 1) / CHILDREN])) sift_up(q, place, last);
         else sift_down(q, place, last);
     }
     if (q->room > LEAST_ROOM && q->count < q->room / 4) (void)resize(q, q->room / 2); /* else it stays as large as it is */
@@ -61,7 +69,7 @@ static void heap_remove(struct timer_queue *q, uint32_t place) {
 
 /* ---- lines ---- */
 
-static uint32_t set_of(uint64_t span) { return (uint32_t)(span * 0x9E3779B97F4A7C15U >> 60); }
+static uint32_t set_of(uint64_t span) { return (uint32_t)(span * 0x9E3779B97F4A7C15U >> (64 - TIMER_BITS)); }
 
 /* The line of the span, or an unused one, or one that is given up for it: what is in that one stays in its order, but nothing
  * is added. */
@@ -135,7 +143,8 @@ void promise__timer_remove(struct timer_queue *q, struct timer *t) {
     if (!t->next && t->set != TIMER_SETS) shorten_line(q, t);
     if (t->next) t->next->prev = t->prev;
     if (t->prev) t->prev->next = t->next;
-    else if (t->next) sift_down(q, t->place, t->next); /* is due after t, so that it belongs no higher */
+    else if (t->next)
+        sift_down(q, t->place, (struct timer_entry){t->next->due, t->next}); /* is due after t, so that it belongs no higher */
     else heap_remove(q, t->place);
     promise__free(t);
 }

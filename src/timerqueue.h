@@ -23,15 +23,18 @@ struct timer {
     uint32_t set;   /* of the table, where its line may be found; TIMER_SETS: its line has no other */
 };
 
-enum { TIMER_SETS = 16, TIMER_WAYS = 4 };
+enum { TIMER_BITS = 6, TIMER_SETS = 1 << TIMER_BITS, TIMER_WAYS = 4 };
 
-struct timer_queue { /* all zero is an empty one */
-    struct timer **heap;
+struct timer_queue {     /* all zero is an empty one */
+    struct timer_entry { /* with what is compared beside it: the timers themselves are far apart */
+        uint64_t due;
+        struct timer *timer;
+    } * heap;
     uint32_t count, room;
     uint64_t sequence; /* of the next timer */
     struct timer_line {
         uint64_t span;
-        struct timer *last; /* NULL: not in use */
+        struct timer *last;          /* NULL: not in use */
     } lines[TIMER_SETS][TIMER_WAYS]; /* in each set the one used last is the first */
 };
 
@@ -42,7 +45,7 @@ struct timer *promise__timer_at(struct timer_queue *q, uint64_t due, void (*fire
 /* Takes it out, and frees it. */
 void promise__timer_remove(struct timer_queue *q, struct timer *t);
 /* The one that is due first, or NULL. */
-static inline struct timer *promise__timer_first(const struct timer_queue *q) { return q->count ? q->heap[0] : NULL; }
+static inline struct timer *promise__timer_first(const struct timer_queue *q) { return q->count ? q->heap[0].timer : NULL; }
 /* For an empty queue that is no longer used. */
 void promise__timer_queue_free(struct timer_queue *q);
 
