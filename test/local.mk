@@ -27,6 +27,9 @@ CHECK_TESTS = \
 	test/test_http_faults \
 	test/test_http_parse \
 	test/test_http_pool \
+	test/test_http_server \
+	test/test_http_server_faults \
+	test/test_http_static \
 	test/test_iterator \
 	test/test_iterator_close \
 	test/test_list \
@@ -99,10 +102,15 @@ test_libsupport_la_SOURCES = \
 check_LTLIBRARIES += test/libhttppeer.la
 test_libhttppeer_la_SOURCES = test/httppeer.c test/httppeer.h
 
+# A server, and clients that say what the test wants.
+check_LTLIBRARIES += test/libpeer.la
+test_libpeer_la_SOURCES = test/peer.c test/peer.h
+
 # What they link: all of them what tests of src/ need; those of src/net and src/tls name theirs in a line of their own.
 CORE_TEST_LIBS = test/libsupport.la libcore.la $(CHECK_LIBS) $(LIBEVENT_LIBS)
 NET_TEST_LIBS = test/libsupport.la libnet.la libcore.la $(CHECK_LIBS) $(EVENT_EXTRA_LIBS) $(LIBEVENT_LIBS)
 HTTP_TEST_LIBS = test/libhttppeer.la $(NET_TEST_LIBS)
+SERVER_TEST_LIBS = test/libpeer.la $(NET_TEST_LIBS)
 TLS_TEST_LIBS = test/libsupport.la libtls.la libnet.la libcore.la $(CHECK_LIBS) $(TLS_LIBS) $(EVENT_EXTRA_LIBS) $(LIBEVENT_LIBS)
 LDADD = $(CORE_TEST_LIBS)
 test_test_http_body_LDADD = $(NET_TEST_LIBS)
@@ -110,6 +118,9 @@ test_test_http_client_LDADD = $(HTTP_TEST_LIBS)
 test_test_http_faults_LDADD = $(HTTP_TEST_LIBS)
 test_test_http_parse_LDADD = $(NET_TEST_LIBS)
 test_test_http_pool_LDADD = $(HTTP_TEST_LIBS)
+test_test_http_server_LDADD = $(SERVER_TEST_LIBS)
+test_test_http_server_faults_LDADD = $(SERVER_TEST_LIBS)
+test_test_http_static_LDADD = $(SERVER_TEST_LIBS)
 
 DNS_SUPPORT = test/dns_support.c test/dns_support.h test/nameserver.c test/nameserver.h
 test_test_connect_name_SOURCES = test/test_connect_name.c $(DNS_SUPPORT)

@@ -27,6 +27,8 @@ struct http_reader {
     bool done_called;
     http_done_fn *done;
     void *arg;
+    void (*wanted)(void *arg); /* or NULL */
+    void *wanted_arg;
 };
 
 /* ---- make and free ---- */
@@ -40,6 +42,15 @@ struct http_reader *promise__http_reader_new(promise_stream_t *stream, struct ht
     r->left = framing.kind == HTTP_LENGTH ? framing.size : framing.kind == HTTP_UNTIL_END ? UINT64_MAX : 0;
     r->state = framing.kind == HTTP_CHUNKED ? CHUNK_LINE : DATA;
     return r;
+}
+
+void promise__http_reader_on_read(struct http_reader *r, void (*wanted)(void *arg), void *arg) {
+    r->wanted = wanted;
+    r->wanted_arg = arg;
+}
+
+static void tell_wanted(const struct http_reader *r) {
+    if (r->wanted) r->wanted(r->wanted_arg);
 }
 
 static void tell_done(struct http_reader *r, bool whole) {
@@ -195,6 +206,7 @@ static promise_t *read_line(struct http_reader *r) {
 }
 
 static promise_t *start_read(struct http_reader *r) {
+    tell_wanted(r);
     switch (r->state) {
     case DATA_END: r->got = got_data_end; return promise_stream_read_exactly(r->stream, 2);
     case CHUNK_LINE: r->got = got_chunk_line; return read_line(r);
@@ -286,6 +298,7 @@ promise_t *promise__http_reader_all(struct http_reader *r, size_t max) {
     if (r->kind == HTTP_LENGTH && r->left > max) return promise_from(loop, too_large(r, max));
     /* What is in one piece is not put together. */
     if (r->kind == HTTP_LENGTH && r->left && r->left <= HTTP_PIECE && !r->reading) {
+        tell_wanted(r);
         r->reading = promise_stream_read_exactly(r->stream, (size_t)r->left);
         r->got = got_data;
         return promise_then_catch(promise_ref(r->reading), got_data, failed, r);

@@ -129,6 +129,8 @@ typedef void http_done_fn(bool whole, void *arg);
  * called. */
 struct http_reader *promise__http_reader_new(promise_stream_t *stream, struct http_framing framing, http_done_fn *done,
                                              void *arg);
+/* Calls wanted(arg) whenever it begins to read from the stream: at first, and when that has brought something, again. */
+void promise__http_reader_on_read(struct http_reader *reader, void (*wanted)(void *arg), void *arg);
 /* NULL is fine. None of its promises may be pending. */
 void promise__http_reader_free(struct http_reader *reader);
 /* The next piece as bytes, or the end. One at a time; the reader must live until it has settled. A cancelled one loses

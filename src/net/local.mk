@@ -4,7 +4,8 @@ net_headers = \
 	include/promise/connect_name.h \
 	include/promise/dns.h \
 	include/promise/http.h \
-	include/promise/http_client.h
+	include/promise/http_client.h \
+	include/promise/http_server.h
 
 # All of it, internal names included: what white-box tests link.
 noinst_LTLIBRARIES += libnet.la
@@ -20,6 +21,14 @@ libnet_la_SOURCES = \
 	src/net/http_answer.c \
 	src/net/http_body.c \
 	src/net/http_client.c \
+	src/net/http_condition.c \
+	src/net/http_condition.h \
+	src/net/http_connection.c \
+	src/net/http_connection.h \
+	src/net/http_date.c \
+	src/net/http_date.h \
+	src/net/http_deadline.c \
+	src/net/http_deadline.h \
 	src/net/http_error.c \
 	src/net/http_exchange.c \
 	src/net/http_exchange.h \
@@ -27,11 +36,17 @@ libnet_la_SOURCES = \
 	src/net/http_head.c \
 	src/net/http_message.c \
 	src/net/http_message.h \
+	src/net/http_mime.c \
+	src/net/http_mime.h \
 	src/net/http_parse.c \
 	src/net/http_pool.c \
 	src/net/http_pool.h \
 	src/net/http_redirect.c \
+	src/net/http_reply.c \
+	src/net/http_request.c \
 	src/net/http_response.c \
+	src/net/http_serve.c \
+	src/net/http_server.c \
 	src/net/http_url.c \
 	src/net/http_url.h \
 	src/net/http_write.c
