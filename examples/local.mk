@@ -87,6 +87,7 @@ check_PROGRAMS += \
 	examples/tour/hello \
 	examples/tour/host \
 	examples/tour/http_client \
+	examples/tour/http_server \
 	examples/tour/iterator \
 	examples/tour/listener \
 	examples/tour/loop \
@@ -124,6 +125,8 @@ examples_tour_hello_LDADD = $(EXAMPLE_LIBS)
 examples_tour_host_LDADD = $(EXAMPLE_LIBS)
 examples_tour_http_client_SOURCES = examples/tour/http_client.c $(TOUR)
 examples_tour_http_client_LDADD = $(EXAMPLE_LIBS)
+examples_tour_http_server_SOURCES = examples/tour/http_server.c $(TOUR)
+examples_tour_http_server_LDADD = $(EXAMPLE_LIBS)
 examples_tour_iterator_SOURCES = examples/tour/iterator.c $(TOUR)
 examples_tour_iterator_LDADD = $(EXAMPLE_LIBS)
 examples_tour_listener_SOURCES = examples/tour/listener.c $(TOUR)

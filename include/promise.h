@@ -23,6 +23,7 @@
  *     <promise/dns.h>       names to addresses, and back (libpromise)
  *     <promise/http.h>      HTTP messages (libpromise)
  *     <promise/http_client.h> requests over a pool of connections (libpromise)
+ *     <promise/http_server.h> handlers that give responses; files (libpromise)
  *     <promise/memory.h>    replacing malloc
  *     <promise/source.h>    writing a source of one's own
  */
@@ -40,6 +41,7 @@
 #include <promise/host.h>
 #include <promise/http.h>
 #include <promise/http_client.h>
+#include <promise/http_server.h>
 #include <promise/iterator.h>
 #include <promise/listener.h>
 #include <promise/loop.h>

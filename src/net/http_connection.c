@@ -17,7 +17,7 @@
 enum {
     LINGER_BYTES = 4 << 20, /* what a client may still send after our last answer */
     LINGER_PIECE = 64 << 10,
-    STRIKES = 4             /* so many ticks of HTTP_WAIT_BODY without a byte are the end: see http_server.c */
+    STRIKES = 4 /* so many ticks of HTTP_WAIT_BODY without a byte are the end: see http_server.c */
 };
 
 /* ---- promises ---- */
@@ -41,7 +41,8 @@ bool promise__http_loop_ends(promise_loop_t *loop) {
 
 /* J5: what the loop refuses when it is being freed was cancelled, and handlers of it are not called. Nor are they when the memory
  * for them was not there. */
-bool promise__http_await(struct http_connection *c, promise_t **slot, promise_t *p, promise_fn *fulfilled, promise_fn *rejected) {
+bool promise__http_await(struct http_connection *c, promise_t **slot, promise_t *p, promise_fn *fulfilled,
+                         promise_fn *rejected) {
     bool refused = is_refused(p);
 
     p = promise_then_catch(p, fulfilled, rejected, c);

@@ -42,25 +42,25 @@ enum http_state {
 };
 
 struct http_connection {
-    struct http_deadline deadline; /* first, so that one is the other */
-    promise_http_server_t *server; /* a reference of ours */
+    struct http_deadline deadline;        /* first, so that one is the other */
+    promise_http_server_t *server;        /* a reference of ours */
     struct http_connection *next, **link; /* among the server's, until it is closed */
-    promise_stream_t *stream;      /* a reference of ours */
-    struct evbuffer_cb_entry *watch; /* sees what comes into the stream */
-    promise_t *reading, *working;  /* references of ours; NULL: nothing is under way */
-    promise_value_t request;       /* kept: the one that is answered; void between requests */
-    promise_value_t head;          /* kept: the next one, when it came meanwhile: bytes, or a rejection; or void */
-    struct promise_address *peer;  /* once somebody has asked */
-    size_t taken;                  /* bytes that reading has taken: shows whether a head was whole; or were dropped */
-    size_t unsent;                 /* what waited to be sent when we looked last */
-    uint32_t refs;                 /* one as long as it is open, one for each promise under way and each request */
-    uint8_t state;                 /* enum http_state */
-    uint8_t strikes;               /* quarters of body_ms in which nothing moved */
-    bool ended;                    /* the client's end has come */
-    bool keep;                     /* another request may follow this one */
-    bool rest;                     /* some of the request's body is still to come */
-    bool asked;                    /* the body was asked for */
-    bool spoiled;                  /* it will not: it was broken, or the handler gave it up */
+    promise_stream_t *stream;             /* a reference of ours */
+    struct evbuffer_cb_entry *watch;      /* sees what comes into the stream */
+    promise_t *reading, *working;         /* references of ours; NULL: nothing is under way */
+    promise_value_t request;              /* kept: the one that is answered; void between requests */
+    promise_value_t head;                 /* kept: the next one, when it came meanwhile: bytes, or a rejection; or void */
+    struct promise_address *peer;         /* once somebody has asked */
+    size_t taken;                         /* bytes that reading has taken: shows whether a head was whole; or were dropped */
+    size_t unsent;                        /* what waited to be sent when we looked last */
+    uint32_t refs;                        /* one as long as it is open, one for each promise under way and each request */
+    uint8_t state;                        /* enum http_state */
+    uint8_t strikes;                      /* quarters of body_ms in which nothing moved */
+    bool ended;                           /* the client's end has come */
+    bool keep;                            /* another request may follow this one */
+    bool rest;                            /* some of the request's body is still to come */
+    bool asked;                           /* the body was asked for */
+    bool spoiled;                         /* it will not: it was broken, or the handler gave it up */
 };
 
 struct promise_http_server {
@@ -75,12 +75,12 @@ struct promise_http_server {
     struct http_deadlines deadlines;
     struct http_connection *connections;
     size_t count;
-    promise_t *accepting;   /* a reference of ours */
-    struct event *again;    /* accepts again a while after it failed */
-    struct event *deadline; /* of the graceful end */
+    promise_t *accepting;    /* a reference of ours */
+    struct event *again;     /* accepts again a while after it failed */
+    struct event *deadline;  /* of the graceful end */
     struct http_stop *stops; /* those who wait for it */
-    int64_t aborted;        /* connections that it had to abort */
-    size_t refs;            /* one until it is closed, one for each connection, and for accepting */
+    int64_t aborted;         /* connections that it had to abort */
+    size_t refs;             /* one until it is closed, one for each connection, and for accepting */
     bool stopping, closed;
     time_t date_time; /* of date */
     char date[HTTP_DATE_SIZE];
@@ -117,7 +117,8 @@ static inline void promise__http_connection_wait(struct http_connection *c, enum
 bool promise__http_loop_ends(promise_loop_t *loop);
 /* Puts p, which it consumes, into c->reading or c->working: one of the two functions will be called with c, and first asks
  * promise__http_arrived(). False when that is not possible: then c is closed. */
-bool promise__http_await(struct http_connection *c, promise_t **slot, promise_t *p, promise_fn *fulfilled, promise_fn *rejected);
+bool promise__http_await(struct http_connection *c, promise_t **slot, promise_t *p, promise_fn *fulfilled,
+                         promise_fn *rejected);
 /* The promise in slot has come. False when nobody waits for it any more, as the connection is closed, or its state is not
  * this one: then c must not be looked at. HTTP_ANY: any but closed. */
 bool promise__http_arrived(struct http_connection *c, promise_t **slot, enum http_state state);

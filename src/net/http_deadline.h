@@ -33,7 +33,7 @@ struct http_deadline { /* all zero: waits for nothing */
 
 struct http_deadlines {
     struct event *timer; /* calls promise__http_deadlines_due() */
-    uint64_t armed; /* when the timer comes; UINT64_MAX: it does not */
+    uint64_t armed;      /* when the timer comes; UINT64_MAX: it does not */
     struct http_queue {
         uint64_t ms;
         struct http_deadline *first, **last;

@@ -110,7 +110,8 @@ static void set_outcome(struct http_connection *c, struct reply *r, promise_valu
 
 /* Those that frame a message that came from elsewhere were for that connection. */
 static bool is_framing(const char *name) {
-    static const char *const names[] = {"connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"};
+    static const char *const names[] = {"connection", "content-length",    "keep-alive", "te",
+                                        "trailer",    "transfer-encoding", "upgrade"};
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcasecmp(name, names[i]) == 0) return true;

@@ -69,8 +69,8 @@ void promise__http_await_head(struct http_connection *c) {
 
     if (c->reading || c->ended || !promise_is_void(c->head)) return;
     c->taken = 0;
-    promise__http_await(c, &c->reading, promise_stream_read_until(c->stream, server->blank, server->options.max_header), got_head,
-                        no_head);
+    promise__http_await(c, &c->reading, promise_stream_read_until(c->stream, server->blank, server->options.max_header),
+                        got_head, no_head);
 }
 
 void promise__http_next_request(struct http_connection *c) {

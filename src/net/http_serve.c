@@ -222,7 +222,8 @@ promise_value_t promise_http_serve_file(promise_value_t request, const char *fol
     struct stat st;
     int fd;
 
-    if (!folder || !method) return promise_throw_errno(EINVAL, "promise_http_serve_file: %s", folder ? "no request" : "folder is NULL");
+    if (!folder || !method)
+        return promise_throw_errno(EINVAL, "promise_http_serve_file: %s", folder ? "no request" : "folder is NULL");
     if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
         return with_header(promise_http_response(405, promise_void()), "Allow", "GET, HEAD");
     fd = open_file(folder, path, &st);

@@ -143,9 +143,12 @@ static void look_at_deadlines(evutil_socket_t fd, short what, void *arg) {
 
 static int init_deadlines(promise_http_server_t *s) {
     const struct promise_http_server_options *o = &s->options;
-    uint64_t tick = o->body_ms == UINT64_MAX ? UINT64_MAX : o->body_ms / 4 + 1; /* four of them, and one that had begun before */
-    const uint64_t ms[HTTP_WAITS] = {[HTTP_WAIT_IDLE] = o->idle_ms,       [HTTP_WAIT_HEAD] = o->header_ms,
-                                     [HTTP_WAIT_BODY] = tick,             [HTTP_WAIT_LEAVE] = o->half_close_ms,
+    uint64_t tick =
+        o->body_ms == UINT64_MAX ? UINT64_MAX : o->body_ms / 4 + 1; /* four of them, and one that had begun before */
+    const uint64_t ms[HTTP_WAITS] = {[HTTP_WAIT_IDLE] = o->idle_ms,
+                                     [HTTP_WAIT_HEAD] = o->header_ms,
+                                     [HTTP_WAIT_BODY] = tick,
+                                     [HTTP_WAIT_LEAVE] = o->half_close_ms,
                                      [HTTP_WAIT_LINGER] = LINGER_MS};
 
     return promise__http_deadlines_init(&s->deadlines, s->loop, ms, look_at_deadlines, s);
@@ -266,7 +269,8 @@ static void server_close(promise_http_server_t *s) {
     promise_listener_close(s->listener);
     s->listener = NULL;
     promise__http_deadlines_free(&s->deadlines);
-    while (s->stops) promise_reject(stop_take(s->stops), promise_throw(&promise_errors, PROMISE_ECLOSED, "the server was closed"));
+    while (s->stops)
+        promise_reject(stop_take(s->stops), promise_throw(&promise_errors, PROMISE_ECLOSED, "the server was closed"));
     promise__http_server_unref(s);
 }
 
@@ -274,13 +278,11 @@ void promise_http_server_close(promise_http_server_t *s) {
     if (s && !is_nomem(s)) server_close(s);
 }
 
-static void loop_gone(struct promise_source *source) {
-    server_close((promise_http_server_t *)source); /* the first field */
-}
+static void loop_gone(struct promise_source *source) { server_close((promise_http_server_t *)source); /* the first field */ }
 
 /* ---- make ---- */
 
-#define DEFAULT(field, value) \
+#define DEFAULT(field, value)                                                                                                  \
     if (!o->field) o->field = (value)
 
 static void set_options(struct promise_http_server_options *o, const struct promise_http_server_options *given) {
