@@ -75,6 +75,7 @@ libcore_la_SOURCES = \
 	src/socket.h \
 	src/source.c \
 	src/stream.c \
+	src/stream_below.c \
 	src/stream.h \
 	src/stream_close.c \
 	src/stream_copy.c \

@@ -71,9 +71,11 @@ static void drain_due(evutil_socket_t fd, short what, void *arg) {
 }
 
 bool promise__host_run_jobs(struct event_host *h) {
-    bool more = h->loop && !h->loop->draining && !h->loop->canceling && promise_loop_drain(h->loop);
+    bool more;
 
-    if (h->unsent && h->loop) promise__streams_send(h);
+    if (!h->loop || h->loop->draining || h->loop->canceling) return false;
+    more = promise_loop_drain(h->loop);
+    if (h->streams && h->loop) promise__streams_look(h);
     return more;
 }
 

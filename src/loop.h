@@ -22,7 +22,7 @@ struct event_host {
     struct event *alarm; /* the one event of all timers */
     uint64_t rings;      /* when the alarm is set for, in microseconds of the clock, not later than the first timer; or never */
     bool firing;         /* the alarm is ringing: it is set again at the end */
-    promise_stream_t *unsent;   /* streams with something to send when the drain has ended */
+    promise_stream_t *streams;  /* those to be looked at when the drain has ended: there is something to send */
     char *block;                /* what streams read into */
 };
 

@@ -45,15 +45,13 @@ promise_stream_t *promise_stream_ref(promise_stream_t *s) {
 
 /* Nothing is pending: that would hold it. */
 static void destroy(promise_stream_t *s) {
-    promise_t *anchor = s->anchor, *closing = s->closing;
+    promise_t *anchor = s->anchor;
 
-    s->refs++; /* what is told of its end may take a reference meanwhile */
-    promise__stream_break(s, promise__canceled());
+    s->refs = 2; /* what is told of its end may take a reference meanwhile */
+    promise__stream_break(s, promise_void());
     promise__release(s->error);
-    promise__release(s->gone);
     s->refs = 0;
     promise__free(s);
-    if (closing) promise__drop_ref(closing);
     promise__drop_ref(anchor);
 }
 
@@ -70,16 +68,21 @@ static promise_value_t closed_error(void) {
 
 promise_value_t promise__stream_refused(const promise_stream_t *s) {
     if (s->loop->dying) return promise__canceled();
-    return s->closed ? closed_error() : promise__copy(s->gone);
+    if (s->closed) return closed_error();
+    return s->bev ? promise_void() : promise__copy(s->error);
 }
 
+/* A peer that has reset the connection has no name any more: then our own end's tells which it was. */
 promise_value_t promise__stream_failed(const promise_stream_t *s, int error, const char *what) {
-    struct promise_address peer = {.size = sizeof peer.storage};
-    char name[PROMISE_ADDRESS_TEXT] = "";
+    struct promise_address name = {.size = sizeof name.storage};
+    char text[PROMISE_ADDRESS_TEXT] = "";
+    int fd = promise_stream_fd(s);
+    bool peer = getpeername(fd, (struct sockaddr *)&name.storage, &name.size) == 0;
 
-    if (getpeername(promise_stream_fd(s), (struct sockaddr *)&peer.storage, &peer.size) == 0)
-        promise_address_print(&peer, name, sizeof name);
-    return promise_throw_errno_at(NULL, error, "%s%s%s", what, *name ? " " : "", name);
+    name.size = peer ? name.size : (socklen_t)sizeof name.storage;
+    if (peer || getsockname(fd, (struct sockaddr *)&name.storage, &name.size) == 0)
+        promise_address_print(&name, text, sizeof text);
+    return promise_throw_errno_at(NULL, error, "%s%s%s", what, !*text ? "" : peer ? " " : " the peer of ", text);
 }
 
 promise_value_t promise__stream_tell(promise_stream_t *s) {
@@ -99,10 +102,10 @@ void promise__stream_fail(promise_stream_t *s, promise_value_t why) {
 
 /* ---- what the bufferevent says ---- */
 
-void promise__stream_hold(promise_stream_t *s) { s->busy = true; }
+void promise__stream_hold(promise_stream_t *s) { s->busy++; }
 
 void promise__stream_unhold(promise_stream_t *s) {
-    s->busy = false;
+    if (--s->busy) return;
     while (s->again && s->bev) {
         s->again = false;
         promise__stream_serve_reads(s);
@@ -150,7 +153,10 @@ static void timed_out(promise_stream_t *s, short what) {
 
     promise__stream_reject_all(what & BEV_EVENT_READING ? &s->reads : &s->writes, why);
     promise__release(why);
-    if (s->bev) bufferevent_enable(s->bev, what & BEV_EVENT_READING ? EV_READ : EV_WRITE);
+    promise__stream_hold(s);
+    if (!(what & BEV_EVENT_READING)) bufferevent_enable(s->bev, EV_WRITE);
+    else if (s->watched) bufferevent_enable(s->bev, EV_READ);
+    promise__stream_unhold(s);
 }
 
 static promise_value_t why_broken(promise_stream_t *s, short what, int error) {
@@ -159,6 +165,7 @@ static promise_value_t why_broken(promise_stream_t *s, short what, int error) {
     if (s->layer && s->layer->failed) why = promise__returned(s->layer->failed(s, what, s->layer_data));
     if (promise_is_rejection(why)) return why;
     promise__release(why);
+    if (what & BEV_EVENT_EOF) error = s->direct ? EIO : EPIPE; /* a file that has become shorter; a peer that takes no more */
     return promise__stream_failed(s, error ? error : EIO, what & BEV_EVENT_READING ? "read from" : "write to");
 }
 
@@ -170,15 +177,18 @@ static void write_on(promise_stream_t *s) {
     promise__stream_unhold(s);
 }
 
-/* Several bits may come at once. */
+/* Several bits may come at once. An end while writing is none of what is to be read. */
 static void see_event(promise_stream_t *s, short what, int error) {
+    bool broken = what & BEV_EVENT_ERROR || (what & BEV_EVENT_EOF && what & BEV_EVENT_WRITING);
+
     if (what & BEV_EVENT_TIMEOUT) timed_out(s, what);
-    if (what & BEV_EVENT_EOF) {
-        s->end = true;
-        write_on(s);
+    if (what & BEV_EVENT_EOF && !s->direct) s->end = true;
+    if (broken) {
+        promise__stream_fail(s, why_broken(s, what, error));
+        return;
     }
-    if (what & BEV_EVENT_ERROR) promise__stream_fail(s, why_broken(s, what, error));
-    else promise__stream_serve_reads(s);
+    if (what & BEV_EVENT_EOF) write_on(s);
+    promise__stream_serve_reads(s);
 }
 
 static void on_event(struct bufferevent *bev, short what, void *arg) {
@@ -226,14 +236,12 @@ static promise_stream_t *stream_on(promise_loop_t *loop, struct bufferevent *bev
     if (s && bev && promise_source_add(loop, &s->source, loop_gone) < 0) why = promise__canceled();
     if (!s || promise_is_rejection(why)) {
         if (bev) bufferevent_free(bev);
-        if (s) s->gone = why;
+        if (s) s->error = why;
         else promise__release(why);
         return s ? s : promise_source_nomem(loop);
     }
     s->bev = bev;
     bufferevent_setcb(bev, on_read, on_write, on_event, s);
-    bufferevent_setwatermark(bev, EV_READ | EV_WRITE, 0, 0);
-    promise__stream_watch_input(s);
     return s;
 }
 
@@ -253,16 +261,24 @@ static void ignore_sigpipe(void) {
     if (now.sa_handler == SIG_DFL) signal(SIGPIPE, SIG_IGN);
 }
 
+/* Takes fd over. */
+static promise_stream_t *refuse(promise_loop_t *loop, int fd, int error) {
+    if (fd >= 0 && error != EBADF) close(fd);
+    return stream_on(loop, NULL, promise_throw_errno_at(NULL, error, "promise_stream_new: descriptor %d", fd));
+}
+
 promise_stream_t *promise_stream_new(promise_loop_t *loop, int fd) {
     enum { MOST_AT_ONCE = 65536 };
     struct bufferevent *bev;
+    struct stat status;
     promise_stream_t *s;
     int flags;
 
     loop = event_loop_arg(loop, __func__);
-    flags = fd < 0 ? -1 : fcntl(fd, F_GETFL);
-    if (flags < 0 || (!(flags & O_NONBLOCK) && fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0))
-        return stream_on(loop, NULL, promise_throw_errno_at(NULL, EBADF, "promise_stream_new: descriptor %d", fd));
+    flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fstat(fd, &status) < 0) return refuse(loop, fd, EBADF);
+    if (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)) return refuse(loop, fd, EINVAL); /* nothing to wait for */
+    if (!(flags & O_NONBLOCK) && fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) return refuse(loop, fd, errno);
     ignore_sigpipe();
     bev = bufferevent_socket_new(promise__event_host(loop)->base, fd, BEV_OPT_CLOSE_ON_FREE);
     if (!bev) {
@@ -272,17 +288,31 @@ promise_stream_t *promise_stream_new(promise_loop_t *loop, int fd) {
     bufferevent_set_max_single_write(bev, MOST_AT_ONCE);
     s = stream_on(loop, bev, promise_void());
     if (promise_source_nomem_loop(s) || !s->bev) return s;
-    if (promise__stream_go_direct(s) < 0) promise__stream_break(s, promise__nomem());
+    if (promise__stream_go_direct(s, flags) < 0) promise__stream_break(s, promise__nomem());
     return s;
 }
 
 promise_stream_t *promise_stream_wrap(promise_loop_t *loop, struct bufferevent *bev) {
+    promise_stream_t *s;
+
     loop = event_loop_arg(loop, __func__);
     if (!bev) return stream_on(loop, NULL, promise__bad_argument(__func__, "bufferevent is NULL"));
     if (bufferevent_get_base(bev) != promise__event_host(loop)->base)
         promise__stop("promise_stream_wrap: expected a bufferevent on the loop's base, got one on another");
     ignore_sigpipe();
-    return stream_on(loop, bev, promise_void());
+    s = stream_on(loop, bev, promise_void());
+    if (promise_source_nomem_loop(s) || !s->bev) return s;
+    if (promise__stream_watch_below(s) < 0) {
+        promise__stream_break(s, promise__nomem());
+        return s;
+    }
+    promise__stream_hold(s);
+    bufferevent_setwatermark(bev, EV_READ | EV_WRITE, 0, 0);
+    bufferevent_enable(bev, EV_WRITE);
+    if (promise_stream_readable(s) >= s->ahead) bufferevent_disable(bev, EV_READ);
+    promise__stream_watch_input(s);
+    promise__stream_unhold(s);
+    return s;
 }
 
 void promise_stream_pair(promise_loop_t *loop, promise_stream_t *ends[2]) {
@@ -310,50 +340,61 @@ void promise__stream_unwatch(struct stream_watch *watch) {
     if (watch->next) watch->next->link = watch->link;
 }
 
-/* The bufferevent is let go of; all who wait or watch are told. */
-static struct bufferevent *detach(promise_stream_t *s, promise_value_t why) {
+/* The bufferevent is let go of; all who wait or watch are told why, which is taken over. closed: as it was wanted. */
+static struct bufferevent *detach(promise_stream_t *s, promise_value_t why, bool closed) {
     struct bufferevent *bev = s->bev;
     struct stream_watch *watch;
 
-    s->refs++;
-    s->bev = NULL;
-    if (s->unsent_link) promise__stream_unlist(s);
+    promise__stream_unlist(s);
     promise_source_remove(&s->source);
-    if (bev) bufferevent_setcb(bev, NULL, NULL, NULL, NULL);
-    if (s->readable) event_free(s->readable);
-    s->readable = NULL;
+    bufferevent_setcb(bev, NULL, NULL, NULL, NULL);
+    if (s->direct) promise__stream_leave_direct(s);
+    else promise__stream_unwatch_below(s);
+    s->bev = NULL;
+    s->closed = closed;
     promise__stream_reject_all(&s->reads, why);
     promise__stream_reject_all(&s->writes, why);
-    promise__release(s->gone);
-    s->gone = why;
+    promise__release(s->error);
+    s->error = closed ? promise_void() : why;
+    if (closed) promise__release(why);
     while ((watch = s->watches)) {
         promise__stream_unwatch(watch);
         watch->closed(watch);
     }
-    s->refs--;
     return bev;
 }
 
-void promise__stream_break(promise_stream_t *s, promise_value_t why) {
+/* Nothing of it uses the layer any more. */
+static void free_layer(promise_stream_t *s) {
     const struct promise_stream_layer *layer = s->layer;
-    struct bufferevent *bev;
 
-    if (!s->bev) {
-        promise__release(why);
-        return;
-    }
-    bev = detach(s, why);
     s->layer = NULL;
-    bufferevent_free(bev);
     if (layer && layer->free) layer->free(s->layer_data);
+}
+
+static void end(promise_stream_t *s, promise_value_t why, bool closed) {
+    struct bufferevent *bev;
+    int fd;
+
+    s->refs++;
+    bev = detach(s, why, closed);
+    fd = s->direct ? bufferevent_getfd(bev) : -1;
+    if (fd >= 0) bufferevent_setfd(bev, -1); /* libevent would close it in its next turn */
+    bufferevent_free(bev);
+    if (fd >= 0) close(fd);
+    free_layer(s);
+    promise_stream_unref(s);
+}
+
+void promise__stream_break(promise_stream_t *s, promise_value_t why) {
+    if (s->bev) end(s, why, false);
+    else promise__release(why);
 }
 
 void promise_stream_abort(promise_stream_t *s) {
     if (promise_source_nomem_loop(s)) return;
     s = promise__stream_arg(s, __func__);
-    s->refs++;
-    promise__stream_break(s, closed_error());
-    promise_stream_unref(s);
+    if (s->bev) end(s, closed_error(), true);
 }
 
 struct bufferevent *promise_stream_release(promise_stream_t *s) {
@@ -362,11 +403,13 @@ struct bufferevent *promise_stream_release(promise_stream_t *s) {
     if (promise_source_nomem_loop(s)) return NULL;
     s = promise__stream_arg(s, __func__);
     if (!s->bev) return NULL;
-    bev = detach(s, closed_error());
+    s->refs++;
+    bev = detach(s, closed_error(), true);
     bufferevent_setwatermark(bev, EV_READ | EV_WRITE, 0, 0);
-    if (s->direct) bufferevent_enable(bev, EV_WRITE);
-    if (s->layer && s->layer->free) s->layer->free(s->layer_data);
-    s->layer = NULL;
+    bufferevent_disable(bev, EV_READ); /* nobody would take what comes */
+    bufferevent_enable(bev, EV_WRITE);
+    free_layer(s);
+    promise_stream_unref(s);
     return bev;
 }
 
@@ -382,9 +425,15 @@ size_t promise_stream_readable(const promise_stream_t *s) {
     return evbuffer_get_length(bufferevent_get_input(s->bev));
 }
 
+/* What a filter or TLS was given is not sent as long as it is in the output of the one below. */
 size_t promise_stream_unsent(const promise_stream_t *s) {
+    size_t unsent = 0;
+
     if (promise_source_nomem_loop(s) || !promise__stream_arg(s, __func__)->bev) return 0;
-    return evbuffer_get_length(bufferevent_get_output(s->bev));
+    if (s->direct) return evbuffer_get_length(bufferevent_get_output(s->bev));
+    for (struct bufferevent *bev = s->bev; bev; bev = bufferevent_get_underlying(bev))
+        unsent += evbuffer_get_length(bufferevent_get_output(bev));
+    return unsent;
 }
 
 bool promise_stream_is_closed(const promise_stream_t *s) {

@@ -18,25 +18,34 @@
 
 struct evbuffer;
 
-enum read_kind { READ_SOME, READ_EXACTLY, READ_LINE, READ_UNTIL, READ_ALL, READ_MOVE };
+enum wait_kind {
+    READ_SOME,
+    READ_EXACTLY,
+    READ_LINE,
+    READ_UNTIL,
+    READ_ALL,
+    READ_MOVE,    /* into another's output; gives the number of bytes */
+    LAST_READ = READ_MOVE,
+    WRITE_BELOW,  /* until little enough waits to be sent */
+    WRITE_BROKEN  /* until it is broken or closed: then rejects */
+};
 
-struct stream_read {
-    enum read_kind kind;
-    size_t size;               /* the limit */
-    size_t searched;           /* LINE, UNTIL: there is no delimiter before this */
-    promise_value_t delimiter; /* UNTIL, kept */
-    promise_stream_t *to;      /* MOVE: whose output gets the bytes; the promise gets their number */
+struct stream_asks {
+    enum wait_kind kind;
+    size_t size;     /* a read's limit; WRITE_BELOW: how much may wait */
+    size_t searched; /* LINE, UNTIL: there is no delimiter before this */
+    union {
+        promise_value_t delimiter; /* UNTIL, kept */
+        promise_stream_t *to;      /* MOVE, held */
+    };
 };
 
 /* Somebody waits, and so holds the stream. */
 struct stream_wait {
     struct stream_wait *next, **link;
-    struct stream_waits *list;
     promise_stream_t *stream;
     promise_resolver_t *resolver;
-    struct stream_read read;
-    size_t unsent; /* a writer: settled when no more than this waits to be sent; never: only when it breaks */
-    bool never;
+    struct stream_asks asks;
 };
 
 struct stream_waits {
@@ -56,25 +65,31 @@ struct promise_stream {
     promise_t *anchor; /* a reference of ours: the loop's memory stays as long as the stream */
     size_t refs;
     struct bufferevent *bev; /* NULL once it is closed */
+    union {
+        struct event *readable;        /* of a direct stream */
+        struct evbuffer_cb_entry *sent; /* on the lowest output, of one that is wrapped around another; or NULL */
+    };
     struct stream_waits reads, writes;
-    struct stream_wait spare;    /* for the one read that mostly waits */
-    promise_value_t error, gone; /* rejections, or void: what broke it; why there is no bev */
+    struct stream_wait spare; /* for the one read that mostly waits */
+    promise_value_t error;    /* a rejection, or void: what broke it; without bev why there is none, or what its close gave */
     size_t ahead, high_water;
-    promise_stream_t *next_unsent, **unsent_link; /* in the host's list of those to be sent after the drain */
+    promise_stream_t *next_listed, **listed; /* in the host's list of those to be looked at after the drain */
     struct stream_watch *watches;
-    promise_t *closing; /* a close under way, or what came of it */
+    promise_t *closing; /* the close that is under way: not a reference, or a cancel would end at it (K1) */
     const struct promise_stream_layer *layer;
     void *layer_data;
-    struct event *readable; /* of a direct stream */
-    bool direct;     /* reads and sends by itself */
-    bool watched;    /* readable is added */
-    bool end;        /* the peer's end has come */
-    bool shut;       /* no more writing */
-    bool told;       /* somebody was given the error */
-    bool closed;     /* close was called: no more of anything */
-    bool spare_used;
-    bool busy;       /* we are in the bufferevent's functions, or serving: its callbacks must not run handlers */
-    bool again;      /* a callback came meanwhile */
+    uint8_t busy;            /* we are in the bufferevent's functions, or serving: its callbacks must not run handlers */
+    bool again : 1;          /* a callback came meanwhile */
+    bool look : 1;           /* listed for its reads too */
+    bool direct : 1;         /* reads and sends by itself */
+    bool only_reads : 1;     /* what the descriptor was opened for */
+    bool only_writes : 1;
+    bool watched : 1;        /* readable is added */
+    bool end : 1;            /* the peer's end has come */
+    bool shut : 1;           /* no more writing */
+    bool told : 1;           /* somebody was given the error */
+    bool closed : 1;         /* close, abort or release was called: no more of anything */
+    bool spare_used : 1;
 };
 
 enum { STREAM_AHEAD = 65536, STREAM_HIGH_WATER = 65536, STREAM_BLOCK = 65536 };
@@ -91,15 +106,24 @@ void promise__stream_break(promise_stream_t *s, promise_value_t why); /* closes 
 void promise__stream_watch(promise_stream_t *s, struct stream_watch *watch, void (*closed)(struct stream_watch *watch));
 void promise__stream_unwatch(struct stream_watch *watch);
 
-/* Waiting. begin gives the promise, which holds the stream; it may be rejected at once, out of memory. end takes w out and
- * gives the resolver, and with it the reference to the stream. */
-promise_t *promise__stream_wait(promise_stream_t *s, struct stream_waits *list, struct stream_wait **w);
+/* stream_wait.c. wait gives the promise, which holds the stream, and takes over what asks has; the promise is rejected at
+ * once out of memory. settle takes w out, and lets go of the stream: who goes on with it has a reference. */
+promise_t *promise__stream_wait(promise_stream_t *s, struct stream_asks asks);
 void promise__stream_settle(struct stream_wait *w, promise_value_t v);
 void promise__stream_reject_all(struct stream_waits *list, promise_value_t why); /* borrows why */
+void promise__stream_list(promise_stream_t *s); /* the drain that is running, or will come, ends with a look at it */
+void promise__stream_unlist(promise_stream_t *s);
+void promise__stream_look_soon(promise_stream_t *s); /* at its reads too */
+void promise__streams_look(struct event_host *h); /* the drain has ended */
 
 /* stream_direct.c */
-int promise__stream_go_direct(promise_stream_t *s);
+int promise__stream_go_direct(promise_stream_t *s, int flags); /* -1 when out of memory; flags: as open(2) has them */
+void promise__stream_leave_direct(promise_stream_t *s);
 void promise__stream_watch_input(promise_stream_t *s); /* there is more room, or less, or nothing more to come */
+
+/* stream_below.c: bufferevents that are wrapped around others. */
+int promise__stream_watch_below(promise_stream_t *s); /* -1 when out of memory */
+void promise__stream_unwatch_below(promise_stream_t *s);
 
 /* stream_read.c, stream_write.c: look whether somebody's wait is over */
 void promise__stream_serve_reads(promise_stream_t *s);
@@ -109,8 +133,6 @@ promise_t *promise__stream_writable(promise_stream_t *s);
 promise_t *promise__stream_drained(promise_stream_t *s);
 promise_t *promise__stream_broken(promise_stream_t *s); /* pending until it is broken or closed: then rejects */
 void promise__stream_send_soon(promise_stream_t *s);
-void promise__streams_send(struct event_host *h); /* the drain has ended */
 void promise__stream_send(promise_stream_t *s); /* what waits to be sent, as far as the kernel takes it */
-void promise__stream_unlist(promise_stream_t *s);
 
 #endif

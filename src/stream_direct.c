@@ -6,6 +6,8 @@
 #include "stream.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <event2/buffer.h>
@@ -28,8 +30,8 @@ static size_t hand_over(promise_stream_t *s, const char *data, size_t size) {
     struct stream_wait *w = s->reads.first;
     promise_value_t v;
 
-    if (!w || w->read.kind != READ_SOME || promise_stream_readable(s)) return 0;
-    if (size > w->read.size) size = w->read.size;
+    if (!w || w->asks.kind != READ_SOME || promise_stream_readable(s)) return 0;
+    if (size > w->asks.size) size = w->asks.size;
     v = promise_bytes(data, size);
     if (promise_is_rejection(v)) size = 0; /* the bytes stay for the next one (K6) */
     promise__stream_settle(w, v);
@@ -65,26 +67,39 @@ static void read_now(promise_stream_t *s, struct event_host *h) {
     }
 }
 
+/* An end for writing alone becomes readable when the reader of the pipe has gone. */
+static void see_reader(promise_stream_t *s) {
+    struct pollfd now = {.fd = bufferevent_getfd(s->bev), .events = POLLOUT};
+
+    s->end = true;
+    promise__stream_watch_input(s);
+    if (poll(&now, 1, 0) > 0 && now.revents & (POLLERR | POLLHUP))
+        promise__stream_fail(s, promise__stream_failed(s, EPIPE, "write to"));
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *arg) {
     promise_stream_t *s = arg;
 
     (void)fd, (void)what;
     s->refs++;
     promise_source_enter(s->loop);
-    read_now(s, promise__event_host(s->loop));
+    if (s->only_writes) see_reader(s);
+    else read_now(s, promise__event_host(s->loop));
     promise_source_leave(s->loop);
     promise_stream_unref(s);
 }
 
 /* Not by a high-water mark for reading: at the mark, libevent 2.1 calls back without end as long as nobody reads, and a TLS
  * bufferevent forgets what OpenSSL has of a record. A filter may call back from in here. */
-static void watch_bufferevent(promise_stream_t *s, bool wanted) {
-    bool held = s->busy;
-
+static void watch_bufferevent(promise_stream_t *s) {
     promise__stream_hold(s);
-    if (wanted) bufferevent_enable(s->bev, EV_READ);
+    if (s->watched) bufferevent_enable(s->bev, EV_READ);
     else bufferevent_disable(s->bev, EV_READ);
-    if (!held) promise__stream_unhold(s);
+    promise__stream_unhold(s);
+}
+
+static promise_value_t not_watchable(promise_stream_t *s) {
+    return errno && errno != ENOMEM ? promise__stream_failed(s, errno, "wait for") : promise__nomem();
 }
 
 /* Watched as long as there is something to come, and room for it. */
@@ -95,19 +110,26 @@ void promise__stream_watch_input(promise_stream_t *s) {
     wanted = !s->end && promise_is_void(s->error) && promise_stream_readable(s) < s->ahead;
     if (wanted == s->watched) return;
     s->watched = wanted;
-    if (!s->readable) watch_bufferevent(s, wanted);
+    errno = 0;
+    if (!s->direct) watch_bufferevent(s);
     else if (!wanted) event_del(s->readable);
-    else if (event_add(s->readable, NULL) < 0) promise__stream_fail(s, promise__nomem());
+    else if (event_add(s->readable, NULL) < 0) promise__stream_fail(s, not_watchable(s));
 }
 
-/* -1 when out of memory. */
-int promise__stream_go_direct(promise_stream_t *s) {
-    s->readable =
-        event_new(promise__event_host(s->loop)->base, bufferevent_getfd(s->bev), EV_READ | EV_PERSIST, on_readable, s);
+int promise__stream_go_direct(promise_stream_t *s, int flags) {
+    struct event_base *base = promise__event_host(s->loop)->base;
+
+    s->readable = event_new(base, bufferevent_getfd(s->bev), EV_READ | EV_PERSIST, on_readable, s);
     if (!s->readable) return -1;
-    bufferevent_disable(s->bev, EV_READ | EV_WRITE);
+    bufferevent_disable(s->bev, EV_WRITE); /* until a drain leaves some over */
+    s->only_reads = (flags & O_ACCMODE) == O_RDONLY;
+    s->only_writes = (flags & O_ACCMODE) == O_WRONLY;
     s->direct = true;
-    s->watched = false;
     promise__stream_watch_input(s);
     return 0;
+}
+
+void promise__stream_leave_direct(promise_stream_t *s) {
+    event_free(s->readable);
+    s->readable = NULL;
 }

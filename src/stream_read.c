@@ -32,12 +32,12 @@ static promise_value_t at_end(promise_stream_t *s, size_t left) {
     return s->end && !left ? promise_end() : promise_void();
 }
 
-static promise_value_t read_some(promise_stream_t *s, const struct stream_read *r, struct evbuffer *in, size_t left) {
+static promise_value_t read_some(promise_stream_t *s, const struct stream_asks *r, struct evbuffer *in, size_t left) {
     if (left) return take(in, &promise_type_bytes, left < r->size ? left : r->size, 0);
     return at_end(s, 0);
 }
 
-static promise_value_t read_exactly(promise_stream_t *s, const struct stream_read *r, struct evbuffer *in, size_t left) {
+static promise_value_t read_exactly(promise_stream_t *s, const struct stream_asks *r, struct evbuffer *in, size_t left) {
     promise_value_t v;
 
     if (left >= r->size) return take(in, &promise_type_bytes, r->size, 0);
@@ -46,14 +46,14 @@ static promise_value_t read_exactly(promise_stream_t *s, const struct stream_rea
     return promise_throw_at(NULL, &promise_errors, PROMISE_ECLOSED, "the stream ended after %zu of %zu bytes", left, r->size);
 }
 
-static promise_value_t read_all(promise_stream_t *s, const struct stream_read *r, struct evbuffer *in, size_t left) {
+static promise_value_t read_all(promise_stream_t *s, const struct stream_asks *r, struct evbuffer *in, size_t left) {
     if (left > r->size) return too_long("what came", r->size);
     if (!promise_is_void(s->error) && !(s->end && s->told)) return promise__stream_tell(s);
     return s->end ? take(in, &promise_type_bytes, left, 0) : promise_void();
 }
 
 /* Where the delimiter begins, or -1; what was searched once is not searched again. */
-static ssize_t find(struct evbuffer *in, struct stream_read *r, size_t left, const char *delimiter, size_t size) {
+static ssize_t find(struct evbuffer *in, struct stream_asks *r, size_t left, const char *delimiter, size_t size) {
     struct evbuffer_ptr start, found;
 
     if (left < size || r->searched > left) return -1;
@@ -71,7 +71,7 @@ static bool ends_in_cr(struct evbuffer *in, size_t size) {
     return evbuffer_copyout_from(in, &last, &c, 1) == 1 && c == '\r';
 }
 
-static promise_value_t read_line(promise_stream_t *s, struct stream_read *r, struct evbuffer *in, size_t left) {
+static promise_value_t read_line(promise_stream_t *s, struct stream_asks *r, struct evbuffer *in, size_t left) {
     ssize_t found = find(in, r, left, "\n", 1);
     size_t size = found < 0 ? left : (size_t)found;
     promise_value_t v;
@@ -85,7 +85,7 @@ static promise_value_t read_line(promise_stream_t *s, struct stream_read *r, str
     return take(in, &promise_type_string, size, 0);
 }
 
-static promise_value_t read_until(promise_stream_t *s, struct stream_read *r, struct evbuffer *in, size_t left) {
+static promise_value_t read_until(promise_stream_t *s, struct stream_asks *r, struct evbuffer *in, size_t left) {
     size_t length;
     const char *delimiter = promise_as_bytes(r->delimiter, &length);
     ssize_t found = find(in, r, left, delimiter, length);
@@ -100,18 +100,21 @@ static promise_value_t read_until(promise_stream_t *s, struct stream_read *r, st
 }
 
 /* From buffer to buffer, without a copy. */
-static promise_value_t move(promise_stream_t *s, const struct stream_read *r, struct evbuffer *in, size_t left) {
-    struct bufferevent *to = r->to->bev;
+static promise_value_t move(promise_stream_t *s, const struct stream_asks *r, struct evbuffer *in, size_t left) {
+    promise_stream_t *to = r->to;
     size_t size = left < r->size ? left : r->size;
+    int failed;
 
     if (!left) return at_end(s, 0);
-    if (!to || !promise_is_void(r->to->error)) return promise_int(0); /* nothing is taken: who writes will see why */
-    if (evbuffer_remove_buffer(in, bufferevent_get_output(to), size) < 0) return promise__nomem();
-    promise__stream_send_soon(r->to);
-    return promise_int((int64_t)size);
+    if (!to->bev || !promise_is_void(to->error)) return promise_int(0); /* nothing is taken: who writes will see why */
+    promise__stream_hold(to);
+    failed = evbuffer_remove_buffer(in, bufferevent_get_output(to->bev), size) < 0;
+    promise__stream_send_soon(to);
+    promise__stream_unhold(to);
+    return failed ? promise__nomem() : promise_int((int64_t)size);
 }
 
-static promise_value_t look(promise_stream_t *s, struct stream_read *r) {
+static promise_value_t look(promise_stream_t *s, struct stream_asks *r) {
     struct evbuffer *in = bufferevent_get_input(s->bev);
     size_t left = evbuffer_get_length(in);
 
@@ -128,7 +131,7 @@ static promise_value_t look(promise_stream_t *s, struct stream_read *r) {
 /* ---- serving ---- */
 
 /* How much must fit into the input for this read to be decided. */
-static size_t needs(const struct stream_read *r) {
+static size_t needs(const struct stream_asks *r) {
     size_t more = 2; /* "\r\n", or one byte too many */
 
     if (r->kind == READ_SOME || r->kind == READ_MOVE) return 1;
@@ -140,7 +143,7 @@ static size_t needs(const struct stream_read *r) {
 static void set_ahead(promise_stream_t *s) {
     size_t ahead = STREAM_AHEAD;
 
-    if (s->reads.first && needs(&s->reads.first->read) > ahead) ahead = needs(&s->reads.first->read);
+    if (s->reads.first && needs(&s->reads.first->asks) > ahead) ahead = needs(&s->reads.first->asks);
     s->ahead = ahead;
 }
 
@@ -152,65 +155,65 @@ void promise__stream_serve_reads(promise_stream_t *s) {
     promise__stream_hold(s);
     while (s->bev && s->reads.first) {
         struct stream_wait *w = s->reads.first;
-        promise_value_t v = look(s, &w->read);
+        promise_value_t v = look(s, &w->asks);
         if (promise_is_void(v)) break;
         promise__stream_settle(w, v);
     }
-    if (s->bev) set_ahead(s);
+    set_ahead(s);
     promise__stream_watch_input(s);
     promise__stream_unhold(s);
 }
 
 /* ---- the calls ---- */
 
-static promise_t *start_read(promise_stream_t *s, struct stream_read read, const char *function) {
+/* Why this cannot be read, or void. */
+static promise_value_t refused(promise_stream_t *s, const struct stream_asks *asks, const char *function) {
+    promise_value_t why = promise__stream_refused(s);
+
+    if (!promise_is_void(why)) return why;
+    if (!asks->size && asks->kind != READ_EXACTLY) return promise__bad_argument(function, "max is 0");
+    return s->only_writes ? promise_throw_errno_at(NULL, EBADF, "%s: the descriptor is for writing alone", function) : why;
+}
+
+static promise_t *start_read(promise_stream_t *s, struct stream_asks asks, const char *function) {
     promise_loop_t *nomem = promise_source_nomem_loop(s);
-    promise_value_t v = promise_void();
-    struct stream_wait *w;
+    promise_value_t v;
     promise_t *p;
 
-    if (nomem) v = promise__nomem();
-    else {
-        s = promise__stream_arg(s, function);
-        v = promise__stream_refused(s);
-        if (promise_is_void(v) && !read.size && read.kind != READ_EXACTLY) v = promise__bad_argument(function, "max is 0");
-        if (promise_is_void(v) && !s->reads.first && !s->busy) {
-            promise__stream_hold(s);
-            v = look(s, &read);
-            promise__stream_watch_input(s);
-            promise__stream_unhold(s);
-        }
+    if (!nomem) s = promise__stream_arg(s, function);
+    v = nomem ? promise__nomem() : refused(s, &asks, function);
+    if (promise_is_void(v) && !s->reads.first && !s->busy) {
+        promise__stream_hold(s);
+        v = look(s, &asks);
+        promise__stream_watch_input(s);
+        promise__stream_unhold(s);
     }
     if (!promise_is_void(v)) {
-        promise__release(read.delimiter);
+        if (asks.kind == READ_UNTIL) promise__release(asks.delimiter);
         return promise__settled(nomem ? nomem : s->loop, v);
     }
-    p = promise__stream_wait(s, &s->reads, &w);
-    if (!w) {
-        promise__release(read.delimiter);
-        return p;
-    }
-    if (read.to) promise_stream_ref(read.to);
-    w->read = read;
-    if (s->reads.first == w) set_ahead(s);
+    p = promise__stream_wait(s, asks);
+    promise__stream_hold(s);
+    set_ahead(s);
     promise__stream_watch_input(s);
+    promise__stream_unhold(s);
     return p;
 }
 
 promise_t *promise_stream_read(promise_stream_t *s, size_t max) {
-    return start_read(s, (struct stream_read){.kind = READ_SOME, .size = max}, __func__);
+    return start_read(s, (struct stream_asks){.kind = READ_SOME, .size = max}, __func__);
 }
 promise_t *promise_stream_read_exactly(promise_stream_t *s, size_t size) {
-    return start_read(s, (struct stream_read){.kind = READ_EXACTLY, .size = size}, __func__);
+    return start_read(s, (struct stream_asks){.kind = READ_EXACTLY, .size = size}, __func__);
 }
 promise_t *promise_stream_read_line(promise_stream_t *s, size_t max) {
-    return start_read(s, (struct stream_read){.kind = READ_LINE, .size = max}, __func__);
+    return start_read(s, (struct stream_asks){.kind = READ_LINE, .size = max}, __func__);
 }
 promise_t *promise_stream_read_all(promise_stream_t *s, size_t max) {
-    return start_read(s, (struct stream_read){.kind = READ_ALL, .size = max}, __func__);
+    return start_read(s, (struct stream_asks){.kind = READ_ALL, .size = max}, __func__);
 }
 promise_t *promise__stream_move(promise_stream_t *from, promise_stream_t *to, size_t max) {
-    return start_read(from, (struct stream_read){.kind = READ_MOVE, .size = max, .to = to}, __func__);
+    return start_read(from, (struct stream_asks){.kind = READ_MOVE, .size = max, .to = to}, __func__);
 }
 
 promise_t *promise_stream_read_until(promise_stream_t *s, promise_value_t delimiter, size_t max) {
@@ -223,7 +226,7 @@ promise_t *promise_stream_read_until(promise_stream_t *s, promise_value_t delimi
     if (promise_is_rejection(delimiter)) why = promise__copy(delimiter);
     else if (!text) why = promise__bad_argument(__func__, "delimiter is neither a string nor bytes");
     else if (!length) why = promise__bad_argument(__func__, "delimiter is empty");
-    if (promise_is_void(why)) return start_read(s, (struct stream_read){READ_UNTIL, max, 0, delimiter, NULL}, __func__);
+    if (promise_is_void(why)) return start_read(s, (struct stream_asks){.kind = READ_UNTIL, .size = max, .delimiter = delimiter}, __func__);
     promise__release(delimiter);
     return promise__settled(promise_stream_loop(s), why);
 }

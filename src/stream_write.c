@@ -15,22 +15,8 @@ enum { COPY_BELOW = 2048 }; /* larger values are referenced by the buffer, not c
 
 /* ---- sending ---- */
 
-void promise__stream_unlist(promise_stream_t *s) {
-    *s->unsent_link = s->next_unsent;
-    if (s->next_unsent) s->next_unsent->unsent_link = s->unsent_link;
-    s->unsent_link = NULL;
-}
-
-/* The drain that is running, or will come, ends with it. */
 void promise__stream_send_soon(promise_stream_t *s) {
-    struct event_host *h = promise__event_host(s->loop);
-
-    if (!s->direct || s->unsent_link || bufferevent_get_enabled(s->bev) & EV_WRITE) return; /* libevent will send it */
-    s->next_unsent = h->unsent;
-    s->unsent_link = &h->unsent;
-    if (h->unsent) h->unsent->unsent_link = &s->next_unsent;
-    h->unsent = s;
-    promise__wake(s->loop);
+    if (s->direct && !(bufferevent_get_enabled(s->bev) & EV_WRITE)) promise__stream_list(s); /* else libevent will send it */
 }
 
 /* As libevent does it when the descriptor is writable: to others the output is closed at its front. */
@@ -51,18 +37,10 @@ void promise__stream_send(promise_stream_t *s) {
 
     if (!s->direct || bufferevent_get_enabled(s->bev) & EV_WRITE || !promise_is_void(s->error)) return;
     for (int i = 0; i < 4 && sent > 0 && evbuffer_get_length(out); i++) sent = send_some(out, fd);
-    if (sent < 0 && errno != EAGAIN && errno != EINTR) promise__stream_fail(s, promise__stream_failed(s, errno, "write to"));
-    else if (evbuffer_get_length(out)) bufferevent_enable(s->bev, EV_WRITE);
-}
-
-void promise__streams_send(struct event_host *h) {
-    promise_stream_t *s;
-
-    while ((s = h->unsent)) {
-        promise__stream_unlist(s);
-        promise__stream_send(s);
-        promise__stream_serve_writes(s);
-    }
+    if (sent < 0 && errno != EAGAIN && errno != EINTR)
+        promise__stream_fail(s, promise__stream_failed(s, errno, "write to"));
+    else if (evbuffer_get_length(out) && bufferevent_enable(s->bev, EV_WRITE) < 0)
+        promise__stream_fail(s, promise__nomem());
 }
 
 /* ---- waiting ---- */
@@ -72,25 +50,24 @@ void promise__stream_serve_writes(promise_stream_t *s) {
     struct stream_wait *w, *next;
     size_t unsent = promise_stream_unsent(s), mark = 0;
 
-    for (w = s->writes.first; w && s->bev; w = next) {
+    promise__stream_hold(s);
+    for (w = s->writes.first; w; w = next) {
         next = w->next;
-        if (w->never) continue;
-        if (unsent <= w->unsent) promise__stream_settle(w, promise_void());
-        else if (w->unsent > mark) mark = w->unsent;
+        if (w->asks.kind == WRITE_BROKEN) continue;
+        if (unsent <= w->asks.size) promise__stream_settle(w, promise_void());
+        else if (w->asks.size > mark) mark = w->asks.size;
     }
-    if (s->bev) bufferevent_setwatermark(s->bev, EV_WRITE, mark, 0);
+    bufferevent_setwatermark(s->bev, EV_WRITE, mark, 0);
+    promise__stream_unhold(s);
 }
 
 static promise_t *wait_for_unsent(promise_stream_t *s, size_t unsent) {
-    struct stream_wait *w;
     promise_t *p;
 
     if (promise_stream_unsent(s) > unsent) promise__stream_send(s);
     if (!promise_is_void(s->error)) return promise__settled(s->loop, promise__stream_tell(s));
     if (promise_stream_unsent(s) <= unsent) return promise__settled(s->loop, promise_void());
-    p = promise__stream_wait(s, &s->writes, &w);
-    if (!w) return p;
-    w->unsent = unsent;
+    p = promise__stream_wait(s, (struct stream_asks){.kind = WRITE_BELOW, .size = unsent});
     promise__stream_serve_writes(s);
     return p;
 }
@@ -101,6 +78,7 @@ static promise_value_t refused(promise_stream_t *s) {
 
     if (promise_is_void(why)) why = promise__stream_tell(s);
     if (!promise_is_void(why)) return why;
+    if (s->only_reads) return promise_throw_errno_at(NULL, EBADF, "the descriptor is for reading alone");
     return s->shut ? promise_throw_errno_at(NULL, EPIPE, "the stream was shut down") : why;
 }
 
@@ -112,11 +90,7 @@ promise_t *promise__stream_writable(promise_stream_t *s) {
 promise_t *promise__stream_drained(promise_stream_t *s) { return wait_for_unsent(s, 0); }
 
 promise_t *promise__stream_broken(promise_stream_t *s) {
-    struct stream_wait *w;
-    promise_t *p = promise__stream_wait(s, &s->writes, &w);
-
-    if (w) w->never = true;
-    return p;
+    return promise__stream_wait(s, (struct stream_asks){.kind = WRITE_BROKEN});
 }
 
 /* ---- the calls ---- */
@@ -171,8 +145,10 @@ promise_t *promise_stream_write(promise_stream_t *s, promise_value_t data) {
 /* 0 and *size, or errno. */
 static int size_of_file(int fd, uint64_t offset, size_t *size) {
     struct stat status;
+    int flags = fcntl(fd, F_GETFL);
 
-    if (fstat(fd, &status) < 0) return errno;
+    if (flags < 0 || fstat(fd, &status) < 0) return errno;
+    if ((flags & O_ACCMODE) == O_WRONLY) return EBADF;
     if (!S_ISREG(status.st_mode)) return EINVAL;
     if (offset > (uint64_t)status.st_size || (*size != SIZE_MAX && *size > (uint64_t)status.st_size - offset)) return ERANGE;
     if (*size == SIZE_MAX) *size = (size_t)((uint64_t)status.st_size - offset);

@@ -55,6 +55,7 @@ CHECK_TESTS = \
 	test/test_signal \
 	test/test_slab \
 	test/test_source \
+	test/test_stream_read \
 	test/test_teardown \
 	test/test_ticks \
 	test/test_timer \
@@ -95,6 +96,7 @@ test_libsupport_la_SOURCES = \
 	test/hosted.c test/hosted.h \
 	test/listening.c test/listening.h \
 	test/net.c test/net.h \
+	test/streaming.c test/streaming.h \
 	test/support.c test/support.h \
 	test/trace.c test/trace.h
 

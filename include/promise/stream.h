@@ -34,10 +34,11 @@ PROMISE_API extern const struct promise_type promise_type_stream;
 
 /* ---- make: never NULL; what cannot be made is a stream whose operations reject (O2) ---- */
 
-/* Of a connected socket, or of an end of a pipe (what it cannot do rejects with EBADF), which is made non-blocking and taken
- * over. fd < 0: EBADF. */
+/* Of a connected socket, or of an end of a pipe or a terminal (what it was not opened for rejects with EBADF), which is made
+ * non-blocking and taken over, also when it is refused: a file with EINVAL, what is not open with EBADF. */
 PROMISE_API PROMISE_MUST_USE promise_stream_t *promise_stream_new(promise_loop_t *loop, int fd);
-/* Takes over a connected bufferevent of yours that is on the loop's base; its callbacks are replaced. NULL: EINVAL. */
+/* Takes over a connected bufferevent of yours that is on the loop's base: a filter, one with a rate limit, an end of a pair;
+ * its callbacks are replaced. NULL: EINVAL. */
 PROMISE_API PROMISE_MUST_USE promise_stream_t *promise_stream_wrap(promise_loop_t *loop, struct bufferevent *bufferevent);
 /* Two streams that are connected to each other (socketpair(2)). */
 PROMISE_API void promise_stream_pair(promise_loop_t *loop, promise_stream_t *ends[2]);
@@ -82,7 +83,7 @@ PROMISE_API PROMISE_MUST_USE promise_t *promise_stream_write_file(promise_stream
                                                                   size_t size);
 /* Void when all that was written is with the kernel. */
 PROMISE_API PROMISE_MUST_USE promise_t *promise_stream_drain(promise_stream_t *stream);
-/* The end for the peer when all is sent; reading goes on. Later writes reject with EPIPE. */
+/* The end for the peer when all is sent; reading goes on. Later writes reject with EPIPE. The writing end of a pipe is closed. */
 PROMISE_API PROMISE_MUST_USE promise_t *promise_stream_shutdown(promise_stream_t *stream);
 
 /* ---- end ---- */
@@ -111,8 +112,8 @@ PROMISE_API bool promise_stream_is_closed(const promise_stream_t *stream);
 PROMISE_API promise_loop_t *promise_stream_loop(const promise_stream_t *stream);
 /* The descriptor, borrowed, or -1. */
 PROMISE_API int promise_stream_fd(const promise_stream_t *stream);
-/* The bufferevent, borrowed, or NULL: for its socket options, rate limits and the like. Not for its callbacks, its
- * watermarks, or reading and writing. */
+/* The bufferevent, borrowed, or NULL: to ask it, and for what libevent's layers need. Not for its callbacks, its watermarks,
+ * or reading and writing. That of promise_stream_new() knows no timeouts and no rate limits: wrap one for that. */
 PROMISE_API struct bufferevent *promise_stream_bufferevent(const promise_stream_t *stream);
 /* Gives the bufferevent back, with what is in its buffers and without callbacks; NULL when the stream is closed. The stream is
  * closed then; what is pending rejects with PROMISE_ECLOSED. The reference stays yours. */
