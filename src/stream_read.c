@@ -226,7 +226,8 @@ promise_t *promise_stream_read_until(promise_stream_t *s, promise_value_t delimi
     if (promise_is_rejection(delimiter)) why = promise__copy(delimiter);
     else if (!text) why = promise__bad_argument(__func__, "delimiter is neither a string nor bytes");
     else if (!length) why = promise__bad_argument(__func__, "delimiter is empty");
-    if (promise_is_void(why)) return start_read(s, (struct stream_asks){.kind = READ_UNTIL, .size = max, .delimiter = delimiter}, __func__);
+    if (promise_is_void(why))
+        return start_read(s, (struct stream_asks){.kind = READ_UNTIL, .size = max, .delimiter = delimiter}, __func__);
     promise__release(delimiter);
     return promise__settled(promise_stream_loop(s), why);
 }

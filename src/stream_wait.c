@@ -21,7 +21,8 @@ static promise_resolver_t *take_out(struct stream_wait *w) {
     return resolver;
 }
 
-/* The bytes stay where they are, for the next one (K6), who is looked at when the cancel is through: it may be cancelled too. */
+/* The bytes stay where they are, for the next one (K6), who is looked at when the cancel is through: it may be cancelled
+ * too. */
 static void stop_waiting(void *arg) {
     struct stream_wait *w = arg;
     promise_stream_t *s = w->stream;

@@ -37,10 +37,8 @@ void promise__stream_send(promise_stream_t *s) {
 
     if (!s->direct || bufferevent_get_enabled(s->bev) & EV_WRITE || !promise_is_void(s->error)) return;
     for (int i = 0; i < 4 && sent > 0 && evbuffer_get_length(out); i++) sent = send_some(out, fd);
-    if (sent < 0 && errno != EAGAIN && errno != EINTR)
-        promise__stream_fail(s, promise__stream_failed(s, errno, "write to"));
-    else if (evbuffer_get_length(out) && bufferevent_enable(s->bev, EV_WRITE) < 0)
-        promise__stream_fail(s, promise__nomem());
+    if (sent < 0 && errno != EAGAIN && errno != EINTR) promise__stream_fail(s, promise__stream_failed(s, errno, "write to"));
+    else if (evbuffer_get_length(out) && bufferevent_enable(s->bev, EV_WRITE) < 0) promise__stream_fail(s, promise__nomem());
 }
 
 /* ---- waiting ---- */

@@ -83,7 +83,8 @@ PROMISE_API PROMISE_MUST_USE promise_t *promise_stream_write_file(promise_stream
                                                                   size_t size);
 /* Void when all that was written is with the kernel. */
 PROMISE_API PROMISE_MUST_USE promise_t *promise_stream_drain(promise_stream_t *stream);
-/* The end for the peer when all is sent; reading goes on. Later writes reject with EPIPE. The writing end of a pipe is closed. */
+/* The end for the peer when all is sent; reading goes on. Later writes reject with EPIPE. The writing end of a pipe is
+ * closed by it. */
 PROMISE_API PROMISE_MUST_USE promise_t *promise_stream_shutdown(promise_stream_t *stream);
 
 /* ---- end ---- */
