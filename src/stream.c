@@ -406,8 +406,7 @@ struct bufferevent *promise_stream_release(promise_stream_t *s) {
     s->refs++;
     bev = detach(s, closed_error(), true);
     bufferevent_setwatermark(bev, EV_READ | EV_WRITE, 0, 0);
-    bufferevent_disable(bev, EV_READ); /* nobody would take what comes */
-    bufferevent_enable(bev, EV_WRITE);
+    if (s->direct) bufferevent_enable(bev, EV_WRITE);
     free_layer(s);
     promise_stream_unref(s);
     return bev;
