@@ -25,11 +25,14 @@ CHECK_TESTS = \
 	test/test_http_body \
 	test/test_http_client \
 	test/test_http_faults \
+	test/test_http_message \
 	test/test_http_parse \
 	test/test_http_pool \
 	test/test_http_server \
 	test/test_http_server_faults \
 	test/test_http_static \
+	test/test_http_redirect \
+	test/test_http_url \
 	test/test_iterator \
 	test/test_iterator_close \
 	test/test_list \
@@ -118,6 +121,9 @@ LDADD = $(CORE_TEST_LIBS)
 test_test_http_body_LDADD = $(NET_TEST_LIBS)
 test_test_http_client_LDADD = $(HTTP_TEST_LIBS)
 test_test_http_faults_LDADD = $(HTTP_TEST_LIBS)
+test_test_http_message_LDADD = $(NET_TEST_LIBS)
+test_test_http_redirect_LDADD = $(HTTP_TEST_LIBS)
+test_test_http_url_LDADD = $(NET_TEST_LIBS)
 test_test_http_parse_LDADD = $(NET_TEST_LIBS)
 test_test_http_pool_LDADD = $(HTTP_TEST_LIBS)
 test_test_http_server_LDADD = $(SERVER_TEST_LIBS)

@@ -25,13 +25,12 @@ static promise_value_t bad_status(const char *function, int status) {
 }
 
 promise_value_t promise_http_response(int status, promise_value_t body) {
-    promise_value_t own = promise_void(), wrong = promise_void();
+    promise_value_t own = promise_void(), wrong;
     struct http_message *m;
 
+    if (promise_is_rejection(body)) return body;
     promise_value_set(&own, body); /* from here on it is let go of, whatever happens */
-    if (promise_is_rejection(own)) {
-        promise_value_set(&wrong, own);
-    } else if (!is_status(status)) wrong = bad_status(__func__, status);
+    if (!is_status(status)) wrong = bad_status(__func__, status);
     else if (!promise_is_void(own) && !promise_is(own, &promise_type_string) && !promise_is(own, &promise_type_bytes))
         wrong = promise_throw_errno(EINVAL, "promise_http_response: body is %s", promise_type_name(own));
     else if (!(m = response_new(status))) wrong = promise_out_of_memory();
