@@ -26,6 +26,7 @@ CHECK_TESTS = \
 	test/test_http_client \
 	test/test_http_faults \
 	test/test_http_message \
+	test/test_http_oom \
 	test/test_http_parse \
 	test/test_http_pool \
 	test/test_http_server \
@@ -124,6 +125,7 @@ test_test_http_faults_LDADD = $(HTTP_TEST_LIBS)
 test_test_http_message_LDADD = $(NET_TEST_LIBS)
 test_test_http_redirect_LDADD = $(HTTP_TEST_LIBS)
 test_test_http_url_LDADD = $(NET_TEST_LIBS)
+test_test_http_oom_LDADD = $(HTTP_TEST_LIBS)
 test_test_http_parse_LDADD = $(NET_TEST_LIBS)
 test_test_http_pool_LDADD = $(HTTP_TEST_LIBS)
 test_test_http_server_LDADD = $(SERVER_TEST_LIBS)

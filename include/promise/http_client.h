@@ -15,13 +15,12 @@
 #ifndef PROMISE_HTTP_CLIENT_H
 #define PROMISE_HTTP_CLIENT_H
 
-#include <promise/connect.h>
+#include <promise/connect_name.h>
 #include <promise/http.h>
 
 PROMISE_BEGIN
 
 typedef struct promise_http_client promise_http_client_t;
-struct promise_connect_options;
 
 /* ---- make and close ---- */
 

@@ -150,16 +150,6 @@ static promise_value_t connected(promise_value_t v, void *arg) {
     return promise_adopt(promise__http_ask(x));
 }
 
-/* SEAM */
-static promise_t *promise_connect_with(promise_loop_t *loop, const char *host, uint16_t port,
-                                       const struct promise_connect_options *options) {
-    struct promise_address a;
-    (void)options;
-    if (promise_address_parse(&a, host, port) != 0)
-        return promise_from(loop, promise_throw(&promise_dns_errors, 3, "%s: not found", host));
-    return promise_connect_address(loop, &a);
-}
-
 static promise_t *connect_to(struct http_exchange *x) {
     const struct promise_http_client_options *options = &x->client->options;
     promise_t *p;
