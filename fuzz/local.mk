@@ -6,11 +6,13 @@
 FUZZ_TARGETS = \
 	fuzz/fuzz_http_request \
 	fuzz/fuzz_http_response \
+	fuzz/fuzz_url \
 	fuzz/fuzz_selftest
 fuzz_fuzz_http_request_SOURCES = fuzz/fuzz_http_request.c fuzz/http.c fuzz/http.h
 fuzz_fuzz_http_request_LDADD = $(FUZZ_NET_LIBS)
 fuzz_fuzz_http_response_SOURCES = fuzz/fuzz_http_response.c fuzz/http.c fuzz/http.h
 fuzz_fuzz_http_response_LDADD = $(FUZZ_NET_LIBS)
+fuzz_fuzz_url_LDADD = $(FUZZ_NET_LIBS)
 fuzz_fuzz_selftest_LDADD = $(FUZZ_CORE_LIBS)
 
 # What calls a target: the driver for the corpus, or clang's fuzzer.

@@ -82,7 +82,7 @@ START_TEST(headers_are_added) {
     open_it();
     make(promise_http_response(200, promise_void()));
     for (int i = 0; i < 40; i++) { /* beyond those that have room at once */
-        char name[8];
+        char name[16];
         snprintf(name, sizeof name, "N-%d", i);
         ck_assert_int_eq(promise_http_add_header(made, name, "v"), 0);
     }
