@@ -186,6 +186,12 @@ EXTRA_DIST += \
 	test/install/autotools/configure.ac \
 	test/install/cmake/CMakeLists.txt
 
+# HTTP requests to servers that nobody here wrote, where they are installed.
+check_PROGRAMS += test/httpfetch
+test_httpfetch_LDADD = $(EXAMPLE_LIBS)
+TESTS += test/http_peers.sh
+EXTRA_DIST += test/http_peers.sh
+
 # The sketches that the interface was designed by, with a stand-in for what the library has not yet.
 SKETCHES = \
 	test/sketches/01_login \
@@ -248,7 +254,7 @@ MEMCHECK = valgrind --quiet --error-exitcode=99 --trace-children=yes --num-calle
 	--show-leak-kinds=definite,indirect,possible --errors-for-leak-kinds=definite,indirect,possible
 
 # The scripts among them run programs under $LINKCHECK_RUN and the like.
-MEMCHECK_TESTS = $(CHECK_TESTS) test/memcheck-selftest.sh
+MEMCHECK_TESTS = $(CHECK_TESTS) test/http_peers.sh test/memcheck-selftest.sh
 
 # With a leak and a wrong read on purpose: the self-test proves that they are found.
 EXTRA_PROGRAMS += test/selftest_memcheck
