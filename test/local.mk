@@ -29,10 +29,10 @@ CHECK_TESTS = \
 	test/test_http_oom \
 	test/test_http_parse \
 	test/test_http_pool \
+	test/test_http_redirect \
 	test/test_http_server \
 	test/test_http_server_faults \
 	test/test_http_static \
-	test/test_http_redirect \
 	test/test_http_url \
 	test/test_iterator \
 	test/test_iterator_close \
@@ -123,14 +123,14 @@ test_test_http_body_LDADD = $(NET_TEST_LIBS)
 test_test_http_client_LDADD = $(HTTP_TEST_LIBS)
 test_test_http_faults_LDADD = $(HTTP_TEST_LIBS)
 test_test_http_message_LDADD = $(NET_TEST_LIBS)
-test_test_http_redirect_LDADD = $(HTTP_TEST_LIBS)
-test_test_http_url_LDADD = $(NET_TEST_LIBS)
 test_test_http_oom_LDADD = $(HTTP_TEST_LIBS)
 test_test_http_parse_LDADD = $(NET_TEST_LIBS)
 test_test_http_pool_LDADD = $(HTTP_TEST_LIBS)
+test_test_http_redirect_LDADD = $(HTTP_TEST_LIBS)
 test_test_http_server_LDADD = $(SERVER_TEST_LIBS)
 test_test_http_server_faults_LDADD = $(SERVER_TEST_LIBS)
 test_test_http_static_LDADD = $(SERVER_TEST_LIBS)
+test_test_http_url_LDADD = $(NET_TEST_LIBS)
 
 DNS_SUPPORT = test/dns_support.c test/dns_support.h test/nameserver.c test/nameserver.h
 test_test_connect_name_SOURCES = test/test_connect_name.c $(DNS_SUPPORT)
