@@ -10,6 +10,10 @@ struct nameserver *ns;
 promise_dns_t *dns;
 static size_t descriptors;
 
+enum { MOST_FILES = 8 };
+static char files[MOST_FILES][32];
+static size_t file_count;
+
 static void no_log(int severity, const char *text) { (void)severity, (void)text; }
 
 static void nothing_unhandled(enum promise_unhandled_event event, const promise_t *p, promise_value_t reason, void *arg) {
@@ -45,6 +49,7 @@ void close_dns(void) {
         event_base_free(base);
     }
     nameserver_close(ns);
+    while (file_count) unlink(files[--file_count]);
     ck_assert_uint_eq(open_descriptors(), descriptors);
 }
 
@@ -68,9 +73,10 @@ const char *message(promise_t *p) {
 }
 
 const char *temporary_file(const char *text) {
-    static char path[64];
+    char *path = files[file_count];
     int fd;
 
+    ck_assert_uint_lt(file_count++, MOST_FILES);
     strcpy(path, "/tmp/promise-test-XXXXXX");
     fd = mkstemp(path);
     ck_assert_int_ge(fd, 0);

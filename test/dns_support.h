@@ -24,7 +24,7 @@ const char *outcome(promise_t *p);
 const char *message(promise_t *p);
 #define is(p, text) ck_assert_str_eq(outcome(p), (text))
 
-/* A file with this text; its path is good until the next call. */
+/* The path of a file with this text, which goes with close_dns(). */
 const char *temporary_file(const char *text);
 size_t open_descriptors(void);
 

@@ -12,6 +12,7 @@ CHECK_TESTS = \
 	test/test_combine_cancel \
 	test/test_connect \
 	test/test_connect_name \
+	test/test_connect_name_end \
 	test/test_datagram \
 	test/test_datagram_end \
 	test/test_deep \
@@ -133,8 +134,11 @@ test_test_http_static_LDADD = $(SERVER_TEST_LIBS)
 test_test_http_url_LDADD = $(NET_TEST_LIBS)
 
 DNS_SUPPORT = test/dns_support.c test/dns_support.h test/nameserver.c test/nameserver.h
-test_test_connect_name_SOURCES = test/test_connect_name.c $(DNS_SUPPORT)
+EYEBALLS = test/eyeballs.c test/eyeballs.h $(DNS_SUPPORT)
+test_test_connect_name_SOURCES = test/test_connect_name.c $(EYEBALLS)
 test_test_connect_name_LDADD = $(NET_TEST_LIBS)
+test_test_connect_name_end_SOURCES = test/test_connect_name_end.c $(EYEBALLS)
+test_test_connect_name_end_LDADD = $(NET_TEST_LIBS)
 test_test_dns_SOURCES = test/test_dns.c $(DNS_SUPPORT)
 test_test_dns_LDADD = $(NET_TEST_LIBS)
 test_test_dns_end_SOURCES = test/test_dns_end.c $(DNS_SUPPORT)
