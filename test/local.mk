@@ -74,6 +74,7 @@ CHECK_TESTS = \
 TLS_CHECK_TESTS = \
 	test/test_tls \
 	test/test_tls_cancel \
+	test/test_tls_connect \
 	test/test_tls_faults \
 	test/test_tls_openssl \
 	test/test_tls_traps
@@ -155,6 +156,8 @@ test_test_tls_CPPFLAGS = $(AM_CPPFLAGS) $(TLS_CFLAGS)
 test_test_tls_LDADD = $(TLS_PAIR_LIBS)
 test_test_tls_cancel_CPPFLAGS = $(AM_CPPFLAGS) $(TLS_CFLAGS)
 test_test_tls_cancel_LDADD = $(TLS_PAIR_LIBS)
+test_test_tls_connect_CPPFLAGS = $(AM_CPPFLAGS) $(TLS_CFLAGS)
+test_test_tls_connect_LDADD = $(TLS_PAIR_LIBS)
 test_test_tls_faults_CPPFLAGS = $(AM_CPPFLAGS) $(TLS_CFLAGS)
 test_test_tls_faults_LDADD = $(TLS_PAIR_LIBS)
 test_test_tls_openssl_CPPFLAGS = $(AM_CPPFLAGS) $(TLS_CFLAGS)

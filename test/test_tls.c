@@ -1,4 +1,5 @@
-/* TLS between two of our own streams: handshakes, what was agreed on, data, the end, sessions. Faults are in test_tls_faults.c. */
+/* TLS between two of our own streams: handshakes, what was agreed on, data, the end, sessions. Faults are in
+ * test_tls_faults.c. */
 #include "tlspair.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
-/* What goes wrong, and the one error that comes out of each (R17, R21): nothing leaks, no descriptor is left (see tls_teardown()). */
+/* What goes wrong, and the one error that comes out of each (R17, R21): nothing leaks, no descriptor is left (see
+ * tls_teardown()). */
 #include "tlspair.h"
 
 #include <arpa/inet.h>

@@ -1,7 +1,7 @@
 /*
  * TLS, by OpenSSL: streams that nobody else can read. In a library of its own, libpromise-tls.
  *
- *     promise_t *p = promise_tls_secure(stream, "www.example", NULL);
+ *     promise_t *p = promise_tls_connect(loop, NULL, "www.example", 443);
  *     p = promise_then(p, connected, NULL);            // promise_as_stream(v): read, write and close it as any other
  *
  * A client checks the server's certificate, and that it is for the host, without being asked; it speaks TLS 1.2 or later, tells
@@ -52,29 +52,37 @@ struct promise_tls_options {
 
 /* For the side that connects; options NULL: the defaults. */
 PROMISE_API PROMISE_MUST_USE promise_tls_t *promise_tls_client(const struct promise_tls_options *options);
-/* For the side that accepts. Of several protocols it takes the first of its own that the client knows; when there is none, it refuses. */
+/* For the side that accepts. Of several protocols it takes the first of its own that the client knows; when there is none, it
+ * refuses. */
 PROMISE_API PROMISE_MUST_USE promise_tls_t *promise_tls_server(const struct promise_tls_options *options);
 PROMISE_API promise_tls_t *promise_tls_ref(promise_tls_t *tls);
 PROMISE_API void promise_tls_unref(promise_tls_t *tls); /* NULL is fine; secure streams hold it as well */
 
 /* Why it could not be made: a rejection, lent; void when all is well. */
 PROMISE_API promise_value_t promise_tls_error(const promise_tls_t *tls);
-/* The SSL_CTX, borrowed, for what there is no option for; NULL when there is an error. Its ex_data, its new-session callback and its ALPN
- * callback are ours. Libevent cannot deal with SSL_MODE_ENABLE_PARTIAL_WRITE and read-ahead: they are taken back. */
+/* The SSL_CTX, borrowed, for what there is no option for; NULL when there is an error. Its callbacks for new sessions (a
+ * client's) and for ALPN (a server's) are ours. Libevent cannot deal with SSL_MODE_ENABLE_PARTIAL_WRITE and read-ahead:
+ * connections do without. */
 PROMISE_API struct ssl_ctx_st *promise_tls_context(const promise_tls_t *tls);
 
 /* ---- secure streams ---- */
 
-/* Makes a stream that is connected already secure: after its accept, after STARTTLS, through a proxy. Consumes one reference to plain, which
- * is closed for others from then on (a handshake that fails closes the connection); what it has still to send goes first, unencrypted,
- * and what has come on it and was not read is taken for TLS. Gives the secure stream.
+/* Connects by name (as promise_connect() does), and then makes it secure: the stream. tls NULL: a client of the loop's, with
+ * the defaults. A cancel closes at once. Borrows tls. */
+PROMISE_API PROMISE_MUST_USE promise_t *promise_tls_connect(promise_loop_t *loop, promise_tls_t *tls, const char *host,
+                                                            uint16_t port);
+
+/* Makes a stream that is connected already secure: after its accept, after STARTTLS, through a proxy. Consumes one reference
+ * to plain, which is closed for others from then on (a handshake that fails closes the connection); what it has still to send
+ * goes first, unencrypted, and what has come on it and was not read is taken for TLS. Gives the secure stream.
  *   host   a client: whom to expect there, a name or a numeric address; NULL is an EINVAL rejection, unless insecure.
  *          A server: NULL.
- *   tls    a promise_tls_t *, borrowed; NULL: a client of the loop's, with the defaults. void * so that it is a promise_secure_fn.
- * It rejects with promise_tls_errors, with errno's, and with PROMISE_ETIMEDOUT (promise_is_timeout()) when the peer does not answer. */
+ *   tls    a promise_tls_t *, borrowed; NULL: a client of the loop's, with the defaults. A promise_secure_fn has a void *.
+ * It rejects with promise_tls_errors, with errno's, and with PROMISE_ETIMEDOUT (promise_is_timeout()) when the peer does not
+ * answer. */
 PROMISE_API PROMISE_MUST_USE promise_t *promise_tls_secure(promise_stream_t *plain, const char *host, void *tls);
 
-/* ---- query: NULL, void, or false for a stream that is not secure, or is closed; what they return lives as long as the stream is open ---- */
+/* ---- query: of a stream that is not secure, or is closed: NULL, void, false. Texts live as long as it is open ---- */
 
 /* "TLSv1.3", and OpenSSL's name of the cipher. */
 PROMISE_API const char *promise_tls_version(const promise_stream_t *stream);
@@ -83,7 +91,8 @@ PROMISE_API const char *promise_tls_cipher(const promise_stream_t *stream);
 PROMISE_API const char *promise_tls_alpn(const promise_stream_t *stream);
 /* Was a session of an earlier connection resumed? */
 PROMISE_API bool promise_tls_session_reused(const promise_stream_t *stream);
-/* The subject of the peer's certificate as a string, like "CN=www.example,O=Example" (RFC 2253), fresh; void when it has shown none. */
+/* The subject of the peer's certificate as a string, like "CN=www.example,O=Example" (RFC 2253), fresh; void when it has
+ * shown none. */
 PROMISE_API PROMISE_MUST_USE promise_value_t promise_tls_peer(const promise_stream_t *stream);
 /* The SSL, borrowed: not for reading, writing, or shutting down. */
 PROMISE_API struct ssl_st *promise_tls_ssl(const promise_stream_t *stream);

@@ -96,8 +96,8 @@ static promise_value_t set_versions(SSL_CTX *context, const struct promise_tls_o
 
 /* ---- ALPN (RFC 7301) ---- */
 
-/* The first of ours that the client knows. Without one the handshake has to fail: who does not speak our protocol may have been led
- * here on purpose. */
+/* The first of ours that the client knows. Without one the handshake has to fail: who does not speak our protocol may have
+ * been led here on purpose. */
 static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *size, const unsigned char *theirs,
                            unsigned their_size, void *arg) {
     const promise_tls_t *tls = arg;

@@ -1,8 +1,9 @@
 /*
  * What went wrong, in OpenSSL's words.
  *
- * A bufferevent keeps up to three numbers of an error, which are asked for last first: OpenSSL's queue, of which the oldest entry is the cause,
- * and below it what SSL_get_error() said. All are taken: what is left over would be told of the next error.
+ * A bufferevent keeps up to three numbers of an error, which are asked for last first: OpenSSL's queue, of which the oldest
+ * entry is the cause, and below it what SSL_get_error() said. All are taken: what is left over would be told of the next
+ * error.
  */
 #include "tls.h"
 

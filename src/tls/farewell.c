@@ -1,9 +1,9 @@
 /*
  * Taking leave: close_notify, after all that was written, and until the kernel has it.
  *
- * SSL_shutdown() sends it, and is asked again only when the socket was full: asked once more it would read. Where the connection is a
- * filter, close_notify is in the output of what is below, which has to be sent; and when that is TLS as well and all is to be closed, it is
- * told the same.
+ * SSL_shutdown() sends it, and is asked again only when the socket was full: asked once more it would read. Where the
+ * connection is a filter, close_notify is in the output of what is below, which has to be sent; and when that is TLS as well
+ * and all is to be closed, it is told the same.
  */
 #include "tls.h"
 

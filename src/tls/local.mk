@@ -12,6 +12,7 @@ libtls_la_CPPFLAGS = $(library_cppflags) $(TLS_CFLAGS)
 libtls_la_CFLAGS = $(library_cflags)
 libtls_la_LIBADD = $(TLS_LIBS) $(LIBEVENT_LIBS)
 libtls_la_SOURCES = \
+	src/tls/connect.c \
 	src/tls/context.c \
 	src/tls/error.c \
 	src/tls/farewell.c \

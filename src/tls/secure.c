@@ -1,6 +1,6 @@
 /*
- * The handshake. The bufferevent is taken out of the plain stream, once that has sent what it had; where it is a socket's and nothing has
- * come yet, its descriptor goes to a new one, else the new one is a filter above it.
+ * The handshake. The bufferevent is taken out of the plain stream, once that has sent what it had; where it is a socket's and
+ * nothing has come yet, its descriptor goes to a new one, else the new one is a filter above it.
  */
 #include "tls.h"
 
@@ -26,8 +26,8 @@
 static int ssl_index = -1;
 static char ours; /* in the place of a connection that is gone */
 
-/* Without close_notify OpenSSL would not have the session resumed, as SSL 3 wanted it; that is no rule any more (RFC 5246, section
- * 7.2.1). Who goes on using the SSL is not to see it: so it is done when the last one lets go of it. */
+/* Without close_notify OpenSSL would not have the session resumed, as SSL 3 wanted it; that is no rule any more (RFC 5246,
+ * section 7.2.1). Who goes on using the SSL is not to see it: so it is done when the last one lets go of it. */
 static void ssl_goes(void *ssl, void *pointer, CRYPTO_EX_DATA *data, int index, long argl, void *argp) {
     (void)data, (void)index, (void)argl, (void)argp;
     if (pointer == &ours) SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
@@ -77,12 +77,12 @@ static struct tls_connection *connection_new(promise_tls_t *tls, promise_stream_
     struct tls_connection *c;
 
     peer_of(promise_stream_fd(plain), peer, sizeof peer, &port);
-    room = host ? size + sizeof ":65535" : strlen(peer) + sizeof "a client";
+    room = host ? size + sizeof "[]:65535" : strlen(peer) + sizeof "a client";
     c = promise_memory_alloc(sizeof *c + room + size + 1);
     if (!c) return NULL;
     *c = (struct tls_connection){.refs = 1, .tls = tls, .loop = promise_stream_loop(plain), .plain = plain};
     if (!host) snprintf(c->name, room, "%s", *peer ? peer : tls->server ? "a client" : "a server");
-    else if (port) snprintf(c->name, room, "%.*s:%u", (int)size, host, port);
+    else if (port) snprintf(c->name, room, memchr(host, ':', size) ? "[%.*s]:%u" : "%.*s:%u", (int)size, host, port);
     else snprintf(c->name, room, "%.*s", (int)size, host);
     if (host) {
         c->host = c->name + room;

@@ -1,6 +1,6 @@
 /*
- * The sessions that a client may resume, by host and port. With TLS 1.3 they come after the handshake, several to a connection, and
- * each is used once (RFC 8446, appendix C.4); with TLS 1.2 one is used again and again.
+ * The sessions that a client may resume, by host and port. With TLS 1.3 they come after the handshake, several to a
+ * connection, and each is used once (RFC 8446, appendix C.4); with TLS 1.2 one is used again and again.
  */
 #include "tls.h"
 

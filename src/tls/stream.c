@@ -42,7 +42,8 @@ static void gone(void *connection) {
 
 static const struct promise_stream_layer layer = {sizeof layer, promise__tls_finish, failed, gone};
 
-/* When the input is full, libevent stops in the middle of a record, and afterwards waits for the socket, while OpenSSL has the rest. */
+/* When the input is full, libevent stops in the middle of a record, and afterwards waits for the socket, while OpenSSL has
+ * the rest. */
 static void on_read(struct evbuffer *input, const struct evbuffer_cb_info *info, void *connection) {
     struct tls_connection *c = connection;
 

@@ -71,7 +71,8 @@ void promise__tls_farewells_end(struct tls_connection *c, promise_value_t why); 
 
 /* error.c */
 promise_value_t promise__tls_bad_argument(const char *function, const char *what);
-/* For what OpenSSL has just complained of: takes all its complaints away. what names the thing; code: where it is none of the kinds that it knows. */
+/* For what OpenSSL has just complained of: takes all its complaints away. what names the thing; code: where it is none of the
+ * kinds that it knows. */
 promise_value_t promise__tls_complaint(int code, const char *what);
 /* For what a bufferevent, and those under it, have to say about c. error: the errno that came with it. */
 promise_value_t promise__tls_failure(struct tls_connection *c, struct bufferevent *bev, short what, int error);
