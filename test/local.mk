@@ -199,7 +199,7 @@ test_httpfetch_LDADD = $(EXAMPLE_LIBS)
 TESTS += test/http_peers.sh
 EXTRA_DIST += test/http_peers.sh
 
-# The sketches that the interface was designed by, with a stand-in for what the library has not yet.
+# The sketches that the interface was designed by, with a server for the hosts that they made up.
 SKETCHES = \
 	test/sketches/01_login \
 	test/sketches/02_download \
@@ -207,17 +207,23 @@ SKETCHES = \
 	test/sketches/10_typed \
 	test/sketches/11_errors \
 	test/sketches/12_ctrlc
-check_PROGRAMS += $(SKETCHES)
+check_PROGRAMS += $(SKETCHES) test/sketches/server
 TESTS += test/sketches.sh
 check_LTLIBRARIES += test/sketches/libstandin.la
 test_sketches_libstandin_la_SOURCES = test/sketches/standin.c test/sketches/standin.h
-test_sketches_libstandin_la_LIBADD = $(EVENT_EXTRA_LIBS) $(LIBEVENT_LIBS)
+test_sketches_server_LDADD = $(EVENT_EXTRA_LIBS) $(LIBEVENT_LIBS)
 test_sketches_01_login_LDADD = test/sketches/libstandin.la $(EXAMPLE_LIBS)
 test_sketches_02_download_LDADD = test/sketches/libstandin.la $(EXAMPLE_LIBS)
-test_sketches_03_mirrors_LDADD = test/sketches/libstandin.la $(EXAMPLE_LIBS)
+test_sketches_03_mirrors_LDADD = $(EXAMPLE_LIBS)
 test_sketches_10_typed_LDADD = $(EXAMPLE_LIBS)
-test_sketches_11_errors_LDADD = test/sketches/libstandin.la $(EXAMPLE_LIBS)
+test_sketches_11_errors_LDADD = $(EXAMPLE_LIBS)
 test_sketches_12_ctrlc_LDADD = $(EXAMPLE_LIBS)
+if HAVE_HIREDIS
+check_PROGRAMS += test/sketches/04_hiredis
+test_sketches_04_hiredis_SOURCES = test/sketches/04_hiredis.c test/sketches/lookup.c
+test_sketches_04_hiredis_CPPFLAGS = $(AM_CPPFLAGS) $(HIREDIS_CFLAGS)
+test_sketches_04_hiredis_LDADD = $(EXAMPLE_LIBS) $(HIREDIS_LIBS) $(LIBEVENT_LIBS)
+endif
 
 # --- How they run -------------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 /*
  * A sketch of what a user writes: the version with chains; the one with coroutines comes with coroutines. Changed: includes
- * the stand-in for HTTP and files, which the library has not yet.
+ * the stand-in for files, which the library has not yet.
  */
 /* the same by chain: a hand-made closure, freed by attach */
 #include <promise.h>

@@ -1,8 +1,6 @@
-/* A sketch of what a user writes. Changed: includes the stand-in for HTTP, which the library has not yet. */
+/* A sketch of what a user writes, as it was written. */
 #include <promise.h>
 #include <stdio.h>
-
-#include "standin.h"
 
 enum { STORE_EMISSING = 1, STORE_ECORRUPT };
 static const char *store_describe(int c) { return c == STORE_EMISSING ? "missing" : "corrupt"; }
