@@ -15,11 +15,23 @@ bench_bench_SOURCES = \
 	bench/memory.c \
 	bench/timers.c
 
+EXTRA_PROGRAMS += bench/net
+bench_net_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(EVENT_EXTRA_CFLAGS)
+bench_net_LDFLAGS = -static
+bench_net_LDADD = libpromise.la libpromise-core.la $(EVENT_EXTRA_LIBS) $(LIBEVENT_LIBS)
+bench_net_SOURCES = \
+	bench/net.c \
+	bench/net.h \
+	bench/net_echo.c \
+	bench/net_http.c \
+	bench/net_load.c
+
 EXTRA_DIST += docs/bench.md
 
-CLEANFILES += bench/bench$(EXEEXT)
+CLEANFILES += bench/bench$(EXEEXT) bench/net$(EXEEXT)
 
 # BENCH_ARGS: what to measure and how; bench/bench --help tells.
 PHONY += bench
-bench: bench/bench$(EXEEXT)
+bench: bench/bench$(EXEEXT) bench/net$(EXEEXT)
 	@bench/bench$(EXEEXT) $(BENCH_ARGS)
+	@test -n '$(BENCH_ARGS)' || bench/net$(EXEEXT)
