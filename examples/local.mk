@@ -73,6 +73,21 @@ examples_ask_promise_LDADD = $(EXAMPLE_LIBS)
 
 EXTRA_DIST += test/ask.expected test/ask.sh
 
+# --- fileserver: HTTP(S) -------------------------------------------------------------------------------------------------
+
+check_PROGRAMS += examples/fileserver/fileserver
+TESTS += test/fileserver.sh
+MEMCHECK_TESTS += test/fileserver.sh
+
+if HAVE_TLS
+examples_fileserver_fileserver_CPPFLAGS = $(AM_CPPFLAGS) -DHAVE_TLS
+examples_fileserver_fileserver_LDADD = $(TLS_EXAMPLE_LIBS)
+else
+examples_fileserver_fileserver_LDADD = $(EXAMPLE_LIBS)
+endif
+
+EXTRA_DIST += examples/fileserver/README.md test/fileserver.sh
+
 # --- tour: what the pages in docs/ show ----------------------------------------------------------------------------------
 
 check_PROGRAMS += \

@@ -33,6 +33,7 @@ CHECK_TESTS = \
 	test/test_http_redirect \
 	test/test_http_server \
 	test/test_http_server_faults \
+	test/test_http_server_oom \
 	test/test_http_static \
 	test/test_http_url \
 	test/test_iterator \
@@ -131,6 +132,7 @@ test_test_http_pool_LDADD = $(HTTP_TEST_LIBS)
 test_test_http_redirect_LDADD = $(HTTP_TEST_LIBS)
 test_test_http_server_LDADD = $(SERVER_TEST_LIBS)
 test_test_http_server_faults_LDADD = $(SERVER_TEST_LIBS)
+test_test_http_server_oom_LDADD = $(SERVER_TEST_LIBS)
 test_test_http_static_LDADD = $(SERVER_TEST_LIBS)
 test_test_http_url_LDADD = $(NET_TEST_LIBS)
 

@@ -40,7 +40,7 @@ void hang_up(promise_stream_t *client);
 const char *ask(const char *text);
 
 /* Turns the loop until the condition holds: it must come to hold by itself. */
-#define turn_until(condition) \
+#define turn_until(condition)                                                                                                  \
     while (!(condition)) promise_loop_turn(loop)
 
 size_t open_descriptors(void);

@@ -85,7 +85,8 @@ static promise_value_t handler(promise_value_t r, void *arg) {
     if (is(r, "/short")) return promise_http_response_stream(200, three_pieces(), 25);
     if (is(r, "/long")) return promise_http_response_stream(200, three_pieces(), 23);
     if (is(r, "/broken")) return promise_http_response_stream(200, broken_stream(), UINT64_MAX);
-    if (is(r, "/dated")) return with_header(with_header(promise_http_response(200, promise_void()), "Date", "now"), "Server", "me");
+    if (is(r, "/dated"))
+        return with_header(with_header(promise_http_response(200, promise_void()), "Date", "now"), "Server", "me");
     return promise_throw(&promise_http_errors, 404, NULL);
 }
 
@@ -104,18 +105,22 @@ static const struct {
     {"/echo", "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: 0\r\n" CLOSE, "H"},
     {"/404", "HTTP/1.1 404 Not Found\r\n" ERROR_TEXT "Content-Length: 28\r\n" CLOSE "404 Not Found: no such page\n", "H"},
     {"/403", "HTTP/1.1 403 Forbidden\r\n" ERROR_TEXT "Content-Length: 14\r\n" CLOSE "403 Forbidden\n", "H"},
-    {"/503", "HTTP/1.1 503 Service Unavailable\r\n" ERROR_TEXT "Content-Length: 39\r\n" CLOSE
-             "503 Service Unavailable: later, please\n", "H"},
-    {"/reject", "HTTP/1.1 500 Internal Server Error\r\n" ERROR_TEXT "Content-Length: 26\r\n" CLOSE
-                "500 Internal Server Error\n", "HR"},
-    {"/econnect", "HTTP/1.1 500 Internal Server Error\r\n" ERROR_TEXT "Content-Length: 26\r\n" CLOSE
-                  "500 Internal Server Error\n", "HR"},
-    {"/int", "HTTP/1.1 500 Internal Server Error\r\n" ERROR_TEXT "Content-Length: 26\r\n" CLOSE
-             "500 Internal Server Error\n", "HR"},
-    {"/request", "HTTP/1.1 500 Internal Server Error\r\n" ERROR_TEXT "Content-Length: 26\r\n" CLOSE
-                 "500 Internal Server Error\n", "HR"},
-    {"/stream", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n" CLOSE
-                "8\r\npiece 1\n\r\n8\r\npiece 2\n\r\n8\r\npiece 3\n\r\n0\r\n\r\n", "H"},
+    {"/503",
+     "HTTP/1.1 503 Service Unavailable\r\n" ERROR_TEXT "Content-Length: 39\r\n" CLOSE
+     "503 Service Unavailable: later, please\n",
+     "H"},
+    {"/reject",
+     "HTTP/1.1 500 Internal Server Error\r\n" ERROR_TEXT "Content-Length: 26\r\n" CLOSE "500 Internal Server Error\n", "HR"},
+    {"/econnect",
+     "HTTP/1.1 500 Internal Server Error\r\n" ERROR_TEXT "Content-Length: 26\r\n" CLOSE "500 Internal Server Error\n", "HR"},
+    {"/int", "HTTP/1.1 500 Internal Server Error\r\n" ERROR_TEXT "Content-Length: 26\r\n" CLOSE "500 Internal Server Error\n",
+     "HR"},
+    {"/request",
+     "HTTP/1.1 500 Internal Server Error\r\n" ERROR_TEXT "Content-Length: 26\r\n" CLOSE "500 Internal Server Error\n", "HR"},
+    {"/stream",
+     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n" CLOSE
+     "8\r\npiece 1\n\r\n8\r\npiece 2\n\r\n8\r\npiece 3\n\r\n0\r\n\r\n",
+     "H"},
     {"/sized", "HTTP/1.1 200 OK\r\nContent-Length: 24\r\n" CLOSE "piece 1\npiece 2\npiece 3\n", "H"},
 };
 
@@ -251,7 +256,8 @@ static const struct {
     const char *request, *answer;
 } bodies[] = {
     {"POST /echo HTTP/1.1\r\n" HOST "Content-Length: 3\r\n" CLOSE "abc", ECHO_ABC},
-    {"POST /echo HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n" CLOSE "1\r\na\r\n2;x=y\r\nbc\r\n0\r\nT: x\r\n\r\n", ECHO_ABC},
+    {"POST /echo HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n" CLOSE "1\r\na\r\n2;x=y\r\nbc\r\n0\r\nT: x\r\n\r\n",
+     ECHO_ABC},
     {"POST /echo HTTP/1.1\r\n" HOST "Content-Length: 0\r\n" CLOSE,
      "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: 0\r\n" CLOSE},
 };
@@ -409,7 +415,8 @@ START_TEST(O2_a_server_that_cannot_be_made) {
     peer_open(handler, NULL);
     port = promise_listener_port(promise_http_server_listener(server));
     second = promise_http_server_new(loop, "127.0.0.1", port, handler, NULL, NULL);
-    ck_assert(promise_error_is(promise_listener_error(promise_http_server_listener(second)), &promise_errno_errors, EADDRINUSE));
+    ck_assert(
+        promise_error_is(promise_listener_error(promise_http_server_listener(second)), &promise_errno_errors, EADDRINUSE));
     ck_assert_uint_eq(promise_http_server_connections(second), 0);
     promise_http_server_close(second);
     second = promise_http_server_new(loop, "no address", 0, handler, NULL, NULL);

@@ -64,8 +64,8 @@ static promise_value_t handler(promise_value_t r, void *arg) {
         return promise_http_response_stream(200, promise_iterator_attach(promise_pull(loop, piece, NULL), &freed, note_free),
                                             UINT64_MAX);
     if (is(r, "/quiet"))
-        return promise_http_response_stream(200, promise_iterator_attach(promise_pull(loop, wait_piece, NULL), &freed, note_free),
-                                            UINT64_MAX);
+        return promise_http_response_stream(
+            200, promise_iterator_attach(promise_pull(loop, wait_piece, NULL), &freed, note_free), UINT64_MAX);
     if (is(r, "/body")) return promise_adopt(promise_then_catch(promise_http_read_body(r, 100), body_is, body_is, NULL));
     if (is(r, "/close")) {
         peer_free_server();
@@ -107,9 +107,11 @@ static const struct {
     {"POST / HTTP/1.1\r\n" HOST "Content-Length: 11\r\nExpect: 100-continue\r\n\r\n", "413"},
     {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\nb\r\n12345678901\r\n0\r\n\r\n", "413"},
     {"GET /1234567890123456789012345678901234567890123456789012345678901234567890"
-     "12345678901234567890123456789012345678901234567890123456789012345678901234567890 HTTP/1.1\r\n" HOST "\r\n", "414"},
+     "12345678901234567890123456789012345678901234567890123456789012345678901234567890 HTTP/1.1\r\n" HOST "\r\n",
+     "414"},
     {"GET / HTTP/1.1\r\n" HOST "A: 1234567890123456789012345678901234567890123456789012345678901234567890"
-     "12345678901234567890123456789012345678901234567890123456789012345678901234567890\r\n\r\n", "431"},
+     "12345678901234567890123456789012345678901234567890123456789012345678901234567890\r\n\r\n",
+     "431"},
 };
 
 START_TEST(malformed_requests_are_refused_and_closed) {
@@ -159,7 +161,8 @@ static const struct {
      ERROR("408 Request Timeout", 43, "408 Request Timeout: the body did not come")},
     {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n1\r\n",
      ERROR("408 Request Timeout", 43, "408 Request Timeout: the body did not come")},
-    {"GET / HTTP/1.1\r\n" HOST "\r\n", "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 4\r\n\r\nfine"},
+    {"GET / HTTP/1.1\r\n" HOST "\r\n",
+     "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 4\r\n\r\nfine"},
 };
 
 START_TEST(slow_clients_are_not_waited_for) {
@@ -530,16 +533,16 @@ static const struct {
     const char *request, *log;
     bool stream;
 } states[] = {
-    {"", "", false},                                                                     /* idle */
-    {"GET / HT", "", false},                                                             /* a part of a head */
-    {"POST / HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\na", "", false},                /* a part of a body */
-    {"GET /wait HTTP/1.1\r\n" HOST "\r\n", "HC", false},                                 /* the handler */
-    {"GET /wait HTTP/1.1\r\n" HOST "\r\nGET / HTTP/1.1\r\n" HOST "\r\n", "HC", false},   /* with another request behind it */
-    {"POST /body HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\na", "H!", true},           /* the handler, reading */
-    {"GET /endless HTTP/1.1\r\n" HOST "\r\n", "HF", false},                              /* the response, which is not read */
-    {"GET /quiet HTTP/1.1\r\n" HOST "\r\n", "HCF", false},                               /* its body, which does not come */
-    {"POST / HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\na", "H", true},                /* a rest that is drained */
-    {"nonsense\r\n\r\nand more", "", false},                                             /* lingering */
+    {"", "", false},                                                                   /* idle */
+    {"GET / HT", "", false},                                                           /* a part of a head */
+    {"POST / HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\na", "", false},              /* a part of a body */
+    {"GET /wait HTTP/1.1\r\n" HOST "\r\n", "HC", false},                               /* the handler */
+    {"GET /wait HTTP/1.1\r\n" HOST "\r\nGET / HTTP/1.1\r\n" HOST "\r\n", "HC", false}, /* with another request behind it */
+    {"POST /body HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\na", "H!", true},         /* the handler, reading */
+    {"GET /endless HTTP/1.1\r\n" HOST "\r\n", "HF", false},                            /* the response, which is not read */
+    {"GET /quiet HTTP/1.1\r\n" HOST "\r\n", "HCF", false},                             /* its body, which does not come */
+    {"POST / HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\na", "H", true},              /* a rest that is drained */
+    {"nonsense\r\n\r\nand more", "", false},                                           /* lingering */
 };
 
 static void enter_state(int i, promise_stream_t **client) {

@@ -20,8 +20,8 @@ static const struct {
     const char *text;
     time_t when;
 } dates[] = {
-    {"Sun, 06 Nov 1994 08:49:37 GMT", 784111777}, {"Thu, 01 Jan 1970 00:00:00 GMT", 0},
-    {"Tue, 29 Feb 2000 23:59:59 GMT", 951868799}, {"Wed, 31 Dec 1969 23:59:59 GMT", -1},
+    {"Sun, 06 Nov 1994 08:49:37 GMT", 784111777},    {"Thu, 01 Jan 1970 00:00:00 GMT", 0},
+    {"Tue, 29 Feb 2000 23:59:59 GMT", 951868799},    {"Wed, 31 Dec 1969 23:59:59 GMT", -1},
     {"Fri, 31 Dec 9999 23:59:59 GMT", 253402300799}, {"Mon, 01 Mar 2100 00:00:00 GMT", 4107542400},
 };
 
@@ -49,10 +49,24 @@ START_TEST(the_older_forms_of_dates_are_read) {
 END_TEST
 
 static const char *const no_dates[] = {
-    "", "Sun", "Sun, ", "Sunday", "now", "Sun, 06 Nov 1994 08:49:37", "Sun, 06 Nov 1994 08:49:37 CET", "Sun, 6 Nov 1994 08:49:37 GMT",
-    "Sun, 32 Nov 1994 08:49:37 GMT", "Sun, 00 Nov 1994 08:49:37 GMT", "Sun, 06 Non 1994 08:49:37 GMT",
-    "Sun, 06 Nov 1994 24:49:37 GMT", "Sun, 06 Nov 1994 08:60:37 GMT", "Sun, 06 Nov 1994 08:49:61 GMT",
-    "Sun, 06 Nov 1994 08:49:37 GMT ", "Sun, 06 Nov 94 08:49:37 GMT", "Sunday, 06-Nov-1994 08:49:37 GMT", "Sun Nov 6 08:49:37 1994",
+    "",
+    "Sun",
+    "Sun, ",
+    "Sunday",
+    "now",
+    "Sun, 06 Nov 1994 08:49:37",
+    "Sun, 06 Nov 1994 08:49:37 CET",
+    "Sun, 6 Nov 1994 08:49:37 GMT",
+    "Sun, 32 Nov 1994 08:49:37 GMT",
+    "Sun, 00 Nov 1994 08:49:37 GMT",
+    "Sun, 06 Non 1994 08:49:37 GMT",
+    "Sun, 06 Nov 1994 24:49:37 GMT",
+    "Sun, 06 Nov 1994 08:60:37 GMT",
+    "Sun, 06 Nov 1994 08:49:61 GMT",
+    "Sun, 06 Nov 1994 08:49:37 GMT ",
+    "Sun, 06 Nov 94 08:49:37 GMT",
+    "Sunday, 06-Nov-1994 08:49:37 GMT",
+    "Sun Nov 6 08:49:37 1994",
 };
 
 START_TEST(what_is_no_date_is_not_read) {
@@ -168,8 +182,9 @@ static void close_folder(void) {
 #define TAGGED "Accept-Ranges: bytes\r\nETag: " ETAG "\r\n" MODIFIED
 #define PLAIN "Content-Type: text/plain; charset=utf-8\r\n"
 #define ALL "HTTP/1.1 200 OK\r\n" TAGGED PLAIN "Content-Length: 10\r\n" CLOSE "0123456789"
-#define PART(range, size, text) \
-    "HTTP/1.1 206 Partial Content\r\n" TAGGED "Content-Range: bytes " range "/10\r\n" PLAIN "Content-Length: " #size "\r\n" CLOSE text
+#define PART(range, size, text)                                                                                                \
+    "HTTP/1.1 206 Partial Content\r\n" TAGGED "Content-Range: bytes " range "/10\r\n" PLAIN "Content-Length: " #size           \
+    "\r\n" CLOSE text
 #define NOT_MODIFIED "HTTP/1.1 304 Not Modified\r\nETag: " ETAG "\r\n" MODIFIED CLOSE
 #define FAILED "HTTP/1.1 412 Precondition Failed\r\nContent-Length: 0\r\n" CLOSE
 #define NO_RANGE "HTTP/1.1 416 Range Not Satisfiable\r\nContent-Range: bytes */10\r\nContent-Length: 0\r\n" CLOSE
@@ -233,12 +248,14 @@ START_TEST(conditions_and_ranges) {
 }
 END_TEST
 
-#define NOT_FOUND(path, size) \
-    "HTTP/1.1 404 Not Found\r\n" PLAIN "X-Content-Type-Options: nosniff\r\nContent-Length: " #size "\r\n" CLOSE "404 Not Found: " path "\n"
-#define FORBIDDEN(path, size) \
-    "HTTP/1.1 403 Forbidden\r\n" PLAIN "X-Content-Type-Options: nosniff\r\nContent-Length: " #size "\r\n" CLOSE "403 Forbidden: " path "\n"
-#define NOWHERE \
-    "HTTP/1.1 400 Bad Request\r\n" PLAIN "X-Content-Type-Options: nosniff\r\nContent-Length: 43\r\n" CLOSE \
+#define NOT_FOUND(path, size)                                                                                                  \
+    "HTTP/1.1 404 Not Found\r\n" PLAIN "X-Content-Type-Options: nosniff\r\nContent-Length: " #size "\r\n" CLOSE                \
+    "404 Not Found: " path "\n"
+#define FORBIDDEN(path, size)                                                                                                  \
+    "HTTP/1.1 403 Forbidden\r\n" PLAIN "X-Content-Type-Options: nosniff\r\nContent-Length: " #size "\r\n" CLOSE                \
+    "403 Forbidden: " path "\n"
+#define NOWHERE                                                                                                                \
+    "HTTP/1.1 400 Bad Request\r\n" PLAIN "X-Content-Type-Options: nosniff\r\nContent-Length: 43\r\n" CLOSE                     \
     "400 Bad Request: a path that leads nowhere\n"
 
 static const struct {

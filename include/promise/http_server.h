@@ -25,16 +25,16 @@ typedef struct promise_http_server promise_http_server_t;
 
 /* Zero is the default; a time of UINT64_MAX is no limit. */
 struct promise_http_server_options {
-    size_t max_connections;     /* 0: 10,000; the others wait in the kernel's queue */
-    size_t max_header;          /* bytes of a request's head; 0: 64 KiB; over it: 431 */
-    size_t max_body;            /* bytes of a body; 0: 16 MiB, SIZE_MAX: any; over it: 413 */
-    uint64_t header_ms;         /* for a whole head, from its first byte, and for a TLS handshake; 0: 30,000; then 408 */
-    uint64_t body_ms;           /* without a byte of a body, either way; 0: 60,000; then 408, or the end */
-    uint64_t idle_ms;           /* of a connection between requests; 0: 75,000 */
-    uint64_t half_close_ms;     /* for the handler of a client that has ended its side, see below; 0: 1,000 */
-    bool stream;                /* the handler is called with the head: promise_http_chunks() gives the body */
-    const char *name;           /* in the Server header; NULL: "libpromise/VERSION"; "": no such header */
-    promise_secure_fn *secure;  /* https: promise_tls_secure */
+    size_t max_connections;    /* 0: 10,000; the others wait in the kernel's queue */
+    size_t max_header;         /* bytes of a request's head; 0: 64 KiB; over it: 431 */
+    size_t max_body;           /* bytes of a body; 0: 16 MiB, SIZE_MAX: any; over it: 413 */
+    uint64_t header_ms;        /* for a whole head, from its first byte, and for a TLS handshake; 0: 30,000; then 408 */
+    uint64_t body_ms;          /* without a byte of a body, either way; 0: 60,000; then 408, or the end */
+    uint64_t idle_ms;          /* of a connection between requests; 0: 75,000 */
+    uint64_t half_close_ms;    /* for the handler of a client that has ended its side, see below; 0: 1,000 */
+    bool stream;               /* the handler is called with the head: promise_http_chunks() gives the body */
+    const char *name;          /* in the Server header; NULL: "libpromise/VERSION"; "": no such header */
+    promise_secure_fn *secure; /* https: promise_tls_secure */
     void *secure_arg;
     void (*report)(promise_value_t request, promise_value_t reason, void *arg); /* a handler failed; NULL: on standard error */
     void *report_arg;
@@ -55,8 +55,8 @@ struct promise_http_server_options {
  * host and port as for promise_listener_new(). options may be NULL; what they point to (but name, which is copied) must
  * outlive the server.
  */
-PROMISE_API PROMISE_MUST_USE promise_http_server_t *promise_http_server_new(promise_loop_t *loop, const char *host, uint16_t port,
-                                                                            promise_fn *handler, void *arg,
+PROMISE_API PROMISE_MUST_USE promise_http_server_t *promise_http_server_new(promise_loop_t *loop, const char *host,
+                                                                            uint16_t port, promise_fn *handler, void *arg,
                                                                             const struct promise_http_server_options *options);
 /* The same on a listener of yours, which is taken over. */
 PROMISE_API PROMISE_MUST_USE promise_http_server_t *promise_http_server_on(promise_listener_t *listener, promise_fn *handler,
