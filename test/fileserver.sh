@@ -121,7 +121,7 @@ curl_tests() {
 
 # --- nc: HTTP by hand, and one half of the connection closed ---
 
-say() { printf "$1" | nc -N -w 60 127.0.0.1 "$port" >"$work/got"; }
+say() { printf %b "$1" | nc -N -w 60 127.0.0.1 "$port" >"$work/got"; }
 answers() {
     say 'GET /sub/ HTTP/1.0\r\n\r\n' && tail -n 1 "$work/got" | grep -qx below
 }
