@@ -213,7 +213,7 @@ promise_t *promise_stream_read_all(promise_stream_t *s, size_t max) {
     return start_read(s, (struct stream_asks){.kind = READ_ALL, .size = max}, __func__);
 }
 promise_t *promise__stream_move(promise_stream_t *from, promise_stream_t *to, size_t max) {
-    return start_read(from, (struct stream_asks){.kind = READ_MOVE, .size = max, .to = to}, __func__);
+    return start_read(from, (struct stream_asks){.kind = READ_MOVE, .size = max, .to = to}, "promise_stream_copy");
 }
 
 promise_t *promise_stream_read_until(promise_stream_t *s, promise_value_t delimiter, size_t max) {
