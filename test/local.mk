@@ -61,6 +61,7 @@ CHECK_TESTS = \
 	test/test_signal \
 	test/test_slab \
 	test/test_source \
+	test/test_stream \
 	test/test_stream_read \
 	test/test_stream_write \
 	test/test_teardown \

@@ -99,7 +99,7 @@ void reset(void) {
 static ssize_t peer_read(char *data, size_t size) {
     struct pollfd now = {.fd = peer, .events = POLLIN};
 
-    if (poll(&now, 1, 0) > 0) return read(peer, data, size);
+    if (poll(&now, 1, loop ? 0 : -1) > 0) return read(peer, data, size);
     promise_loop_turn(loop);
     return -1;
 }
