@@ -8,9 +8,9 @@
  * one, in the order of the calls. A connection whose response was read to its end serves the next request; all others are
  * closed: at the end of a request, whatever ended it, nothing of it goes on.
  *
- * Every failure is one rejection in promise_http_errors, which begins with the method and the URL and has what it came of as its
- * cause. Only a request that is no good (EINVAL), a body_stream's own rejections, PROMISE_ECANCELED, PROMISE_ECLOSED and ENOMEM
- * come as they are.
+ * Every failure is one rejection in promise_http_errors, which begins with the method and the URL and has what it came of as
+ * its cause. Only a request that is no good (EINVAL), a body_stream's own rejections, PROMISE_ECANCELED, PROMISE_ECLOSED and
+ * ENOMEM come as they are.
  */
 #ifndef PROMISE_HTTP_CLIENT_H
 #define PROMISE_HTTP_CLIENT_H
@@ -83,8 +83,9 @@ struct promise_http_request {
  * An idempotent request (GET, HEAD, OPTIONS, TRACE, PUT, DELETE) to which a connection of the pool ends or is reset without a
  * byte of a response is sent again once, over a new one.
  *
- * A body_stream that rejects, or is longer or shorter than body_size, breaks the request off; that, or EINVAL, is the rejection.
- * A response may come before the body is sent: the rest of it is still sent while the response is read, and then no more.
+ * A body_stream that rejects, or is longer or shorter than body_size, breaks the request off; that, or EINVAL, is the
+ * rejection. A response may come before the body is sent: the rest of it is still sent while the response is read, and then
+ * no more.
  */
 PROMISE_API PROMISE_MUST_USE promise_t *promise_http_client_request(promise_http_client_t *client,
                                                                     const struct promise_http_request *request);

@@ -75,7 +75,8 @@ PROMISE_API void promise_http_server_close(promise_http_server_t *server);
 PROMISE_API promise_listener_t *promise_http_server_listener(const promise_http_server_t *server);
 /* Connections that are open. */
 PROMISE_API size_t promise_http_server_connections(const promise_http_server_t *server);
-/* The address of the client that a server's request came from, lent as long as the request lives; NULL where it is not known. */
+/* The address of the client that a server's request came from, lent as long as the request lives; NULL where that is not
+ * known. */
 PROMISE_API const struct promise_address *promise_http_peer(promise_value_t request);
 
 /* ---- files ---- */

@@ -1,13 +1,14 @@
 /*
  * Signals: the next one, and all of them, counted.
  *
- *     promise_t *p = promise_race_of(loop, serve(loop), promise_signal(loop, SIGINT), NULL);  // cancels the other, waits for it
+ *     promise_t *p = promise_race_of(loop, serve(loop), promise_signal(loop, SIGINT), NULL);    // ends the other, too
  *
  * A signal is handled by the library as long as somebody waits for it, or has an iterator of it; before and after it does what
  * it did. It is seen by the loop, between its callbacks, and so it may do anything.
  *
  * libevent has one event_base for all signals of a process: while one loop waits for a signal, a loop on another base is
- * refused (EBUSY). A signal event that the program adds to another base itself is refused by nobody, and takes all signals away.
+ * refused (EBUSY). A signal event that the program adds to another base itself is refused by nobody, and takes all signals
+ * away.
  */
 #ifndef PROMISE_SIGNAL_H
 #define PROMISE_SIGNAL_H

@@ -34,8 +34,9 @@ struct promise_source {
 
 /* Has promise_loop_free() call gone(source) when all promises of the loop were cancelled, before the event_base goes: it must
  * let go of what is libevent's, and settle what is left. The sources go in reverse order of their coming; each is removed
- * before the call, and what it settles there is still drained. source is borrowed until it is removed or gone. 0, or -1 when the loop
- * is being freed already: then nothing must be started on it (reject with PROMISE_ECANCELED). loop NULL: the running one. */
+ * before the call, and what it settles there is still drained. source is borrowed until it is removed or gone. 0, or -1 when
+ * the loop is being freed already: then nothing must be started on it (reject with PROMISE_ECANCELED). loop NULL: the running
+ * one. */
 PROMISE_API int promise_source_add(promise_loop_t *loop, struct promise_source *source,
                                    void (*gone)(struct promise_source *source));
 /* The same for what there is one of in each loop: promise_source_find() finds it by its function. */
