@@ -7,7 +7,7 @@
 
 #include "../src/net/http_message.h"
 
-enum { MAX_HEAD = 4096, MAX_BODY = 16 << 10, MAX_MESSAGES = 4, SMALL = 600 };
+enum { MAX_HEAD = 4096, MAX_BODY = 16 << 10, MAX_MESSAGES = 4, SMALL = 250 };
 enum how { WHOLE, PIECES, DRIPPING };
 
 static promise_loop_t *loop;

@@ -153,6 +153,20 @@ START_TEST(each_fault_in_a_streamed_body) {
 }
 END_TEST
 
+START_TEST(too_many_headers) {
+    static char text[2048] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n";
+    static const struct page many[] = {{"/", text, STAY, NULL}, {NULL, NULL, STAY, NULL}};
+    size_t size = strlen(text);
+
+    for (int i = 0; i < 256; i++, size += 4) memcpy(text + size, "A:\r\n", 5);
+    memcpy(text + size, "\r\n", 3);
+    open_peer(many);
+    ck_assert_int_eq(fetch("/"), -1);
+    error_is(PROMISE_HTTP_ETOOLARGE, "too many headers");
+    close_peer();
+}
+END_TEST
+
 START_TEST(a_reset_in_the_body) {
     static const struct page pages[] = {{"/", OK_LENGTH("10") "hello", HANG, NULL}, {NULL, NULL, STAY, NULL}};
     promise_iterator_t *it;
@@ -371,6 +385,7 @@ int main(void) {
 
     tcase_add_loop_test(tcase, each_fault_has_its_one_error, 0, FAULTS);
     tcase_add_loop_test(tcase, each_fault_in_a_streamed_body, 0, FAULTS);
+    tcase_add_test(tcase, too_many_headers);
     tcase_add_test(tcase, a_reset_in_the_body);
     tcase_add_test(tcase, connection_refused);
     tcase_add_test(tcase, a_name_that_is_none);

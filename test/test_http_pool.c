@@ -375,6 +375,74 @@ START_TEST(close_at_each_state) {
 }
 END_TEST
 
+static promise_value_t close_client(promise_value_t v, void *arg) {
+    (void)arg;
+    promise_http_client_close(client);
+    client = NULL;
+    return promise_string(promise_as_bytes(promise_http_body(v), NULL)); /* the response is still there */
+}
+
+/* T4; and the others are told: evhttp would call nobody back. */
+START_TEST(close_in_the_handler_of_a_response) {
+    promise_t *all[3];
+
+    open_with(1, 1);
+    all[0] = promise_then(get("/a"), close_client, NULL);
+    all[1] = get("/b");
+    all[2] = get("/c");
+    ck_assert_int_eq(settle(promise_all_settled(loop, 3, all)), 0);
+    ck_assert_str_eq(promise_as_string(promise_list_get(outcome, 0)), "a");
+    for (size_t i = 1; i < 3; i++) ck_assert(promise_error_is(promise_list_get(outcome, i), &promise_errors, PROMISE_ECLOSED));
+    close_peer();
+}
+END_TEST
+
+static promise_value_t ask_again(promise_value_t v, void *path) {
+    (void)v;
+    return promise_adopt(get(path));
+}
+
+START_TEST(another_request_in_the_handler_of_one) {
+    open_with(1, 1);
+    ck_assert_int_eq(settle(promise_then(get("/a"), ask_again, "/b")), 0);
+    body_is("b");
+    ck_assert_int_eq(
+        settle(promise_catch(ask((struct promise_http_request){.url = "/stale", .method = "POST"}), ask_again, "/c")), 0);
+    body_is("c");
+    close_peer();
+}
+END_TEST
+
+/* Whoever closes the client lets go of a body, whose end asks it for more. */
+static promise_t *late_request;
+static void ask_late(void *arg) {
+    (void)arg;
+    if (client) late_request = get("/a");
+}
+static promise_value_t endless_pieces(promise_value_t v, void *arg) {
+    (void)v, (void)arg;
+    return promise_adopt(promise_sleep(NULL, 60000));
+}
+
+START_TEST(a_request_while_it_is_closed) {
+    promise_t *p;
+
+    open_peer(pages);
+    p = ask((struct promise_http_request){
+        .url = "/", .body_stream = promise_iterator_attach(promise_pull(loop, endless_pieces, NULL), NULL, ask_late)});
+    while (!peer.open) promise_loop_turn(loop);
+    p = promise_all_settled(loop, 1, &p);
+    promise_http_client_close(client);
+    client = NULL;
+    ck_assert_int_eq(settle(p), 0);
+    if (late_request) { /* else it was let go of later */
+        ck_assert_int_eq(settle(late_request), -1);
+        is_closed();
+    }
+    close_peer();
+}
+END_TEST
+
 START_TEST(close_while_it_connects) {
     promise_t *p;
 
@@ -490,6 +558,9 @@ int main(void) {
     tcase_add_test(tcase, cancel_in_a_redirect);
     tcase_add_test(tcase, random_cancels_never_break_the_pool);
     tcase_add_test(tcase, close_at_each_state);
+    tcase_add_test(tcase, close_in_the_handler_of_a_response);
+    tcase_add_test(tcase, another_request_in_the_handler_of_one);
+    tcase_add_test(tcase, a_request_while_it_is_closed);
     tcase_add_test(tcase, close_while_it_connects);
     tcase_add_loop_test(tcase, J5_the_loop_goes_at_each_state, 0, 12);
     tcase_add_test(tcase, a_response_that_comes_before_the_body_is_sent);

@@ -114,7 +114,8 @@ static promise_value_t parse(struct http_exchange *x, promise_value_t lines) {
     x->head = promise__http_parse_response(x->loop, head, size, &fault);
     if (x->head) return promise_void();
     if (!fault.what) return promise_out_of_memory();
-    return promise__http_error(x, PROMISE_HTTP_EPROTOCOL, "malformed response: %s", fault.what);
+    return promise__http_error(x, fault.status == 431 ? PROMISE_HTTP_ETOOLARGE : PROMISE_HTTP_EPROTOCOL,
+                               "malformed response: %s", fault.what);
 }
 
 static promise_value_t got_interim(struct http_exchange *x) {

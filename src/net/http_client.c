@@ -28,6 +28,7 @@ static void fill_in(struct promise_http_client_options *o) {
 static void destroy(promise_http_client_t *c) {
     struct http_exchange *x;
 
+    c->closed = true;
     while ((x = c->exchanges)) {
         promise_t *connecting = x->connecting;
         c->exchanges = x->next;
@@ -246,6 +247,7 @@ promise_t *promise_http_client_request(promise_http_client_t *client, const stru
         promise_iterator_close(r->body_stream);
         return promise_from(client->pool.loop, r->body);
     }
+    if (client->closed) return refuse(client->pool.loop, r, promise__http_closed());
     if (wrong) return refuse(client->pool.loop, r, promise_throw_errno(EINVAL, "%s: %s", __func__, wrong));
     x = exchange_new(client, r);
     if (!x) return refuse(client->pool.loop, r, promise_out_of_memory());

@@ -27,6 +27,7 @@ struct promise_http_client {
     struct promise_http_client_options options; /* with the defaults filled in */
     struct http_pool pool;
     struct http_exchange *exchanges;
+    bool closed; /* it is being closed: what that lets go of may ask for more */
     char user_agent[];
 };
 
