@@ -149,7 +149,8 @@ START_TEST(constant_memory_with_a_slow_consumer) {
     ck_assert_uint_le(promise_stream_readable(left), (size_t)2 * 65536);
     left_does(hang_up());
     as_right();
-    for (; got < said; got++) ck_assert_int_eq(*hear(1), data[got % size]);
+    for (; said - got >= 1000; got += 1000) ck_assert_mem_eq(hear(1000), data + got % size, 1000);
+    ck_assert_mem_eq(hear(said - got), data + got % size, said - got);
     nobody();
     gives_int(p, (int64_t)said);
 }
