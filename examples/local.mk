@@ -111,6 +111,7 @@ check_PROGRAMS += \
 	examples/tour/remote \
 	examples/tour/signal \
 	examples/tour/source \
+	examples/tour/stream \
 	examples/tour/timer \
 	examples/tour/value
 if HAVE_TLS
@@ -157,6 +158,8 @@ examples_tour_signal_LDADD = $(EXAMPLE_LIBS)
 examples_tour_source_SOURCES = examples/tour/source.c $(TOUR)
 examples_tour_source_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
 examples_tour_source_LDADD = $(EXAMPLE_LIBS)
+examples_tour_stream_SOURCES = examples/tour/stream.c $(TOUR)
+examples_tour_stream_LDADD = $(EXAMPLE_LIBS)
 examples_tour_timer_SOURCES = examples/tour/timer.c $(TOUR)
 examples_tour_timer_LDADD = $(EXAMPLE_LIBS)
 examples_tour_tls_CPPFLAGS = $(AM_CPPFLAGS) $(TLS_CFLAGS)
@@ -184,6 +187,7 @@ EXTRA_DIST += \
 	examples/tour/remote.expected \
 	examples/tour/signal.expected \
 	examples/tour/source.expected \
+	examples/tour/stream.expected \
 	examples/tour/timer.expected \
 	examples/tour/tls.expected \
 	examples/tour/value.expected \

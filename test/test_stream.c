@@ -4,10 +4,10 @@
 
 #include <event2/bufferevent.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <promise/memory.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* ---- what cannot be made ---- */
@@ -91,12 +91,20 @@ START_TEST(without_memory) {
 }
 END_TEST
 
+static bool no_descriptors;
+
+int socketpair(int domain, int type, int protocol, int ends[2]) {
+    if (!no_descriptors) return (int)syscall(SYS_socketpair, domain, type, protocol, ends);
+    errno = EMFILE;
+    return -1;
+}
+
 START_TEST(without_descriptors) {
     promise_stream_t *ends[2];
 
-    limit_fds(1);
+    no_descriptors = true;
     promise_stream_pair(loop, ends);
-    limit_fds(UINT_MAX);
+    no_descriptors = false;
     for (int i = 0; i < 2; i++) {
         rejects_all(ends[i], EMFILE, "promise_stream_pair");
         promise_stream_unref(ends[i]);
