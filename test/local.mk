@@ -81,6 +81,7 @@ TLS_CHECK_TESTS = \
 	test/test_tls_cancel \
 	test/test_tls_connect \
 	test/test_tls_faults \
+	test/test_tls_memory \
 	test/test_tls_openssl \
 	test/test_tls_traps
 if HAVE_TLS
@@ -166,6 +167,8 @@ test_test_tls_connect_CPPFLAGS = $(AM_CPPFLAGS) $(TLS_CFLAGS)
 test_test_tls_connect_LDADD = $(TLS_PAIR_LIBS)
 test_test_tls_faults_CPPFLAGS = $(AM_CPPFLAGS) $(TLS_CFLAGS)
 test_test_tls_faults_LDADD = $(TLS_PAIR_LIBS)
+test_test_tls_memory_CPPFLAGS = $(AM_CPPFLAGS) $(TLS_CFLAGS)
+test_test_tls_memory_LDADD = $(TLS_PAIR_LIBS)
 test_test_tls_openssl_CPPFLAGS = $(AM_CPPFLAGS) $(TLS_CFLAGS)
 test_test_tls_openssl_LDADD = $(TLS_PAIR_LIBS)
 test_test_tls_traps_CPPFLAGS = $(AM_CPPFLAGS) $(TLS_CFLAGS)
