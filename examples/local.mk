@@ -88,6 +88,16 @@ endif
 
 EXTRA_DIST += examples/fileserver/README.md test/fileserver.sh
 
+# --- proxy: TCP ----------------------------------------------------------------------------------------------------------
+
+check_PROGRAMS += examples/proxy/proxy
+TESTS += test/proxy.sh
+MEMCHECK_TESTS += test/proxy.sh
+
+examples_proxy_proxy_LDADD = $(EXAMPLE_LIBS)
+
+EXTRA_DIST += examples/proxy/README.md test/proxy.sh
+
 # --- tour: what the pages in docs/ show ----------------------------------------------------------------------------------
 
 check_PROGRAMS += \
