@@ -82,7 +82,7 @@ promise_value_t promise__stream_failed(const promise_stream_t *s, int error, con
     name.size = peer ? name.size : (socklen_t)sizeof name.storage;
     if (peer || getsockname(fd, (struct sockaddr *)&name.storage, &name.size) == 0)
         promise_address_print(&name, text, sizeof text);
-    return promise_throw_errno_at(NULL, error, "%s%s%s", what, !*text ? "" : peer ? " " : " the peer of ", text);
+    return promise_throw_errno_at(NULL, error, "%s %s%s", what, !*text ? "the other end" : peer ? "" : "the peer of ", text);
 }
 
 promise_value_t promise__stream_tell(promise_stream_t *s) {

@@ -19,6 +19,7 @@ CHECK_TESTS = \
 	test/test_dns \
 	test/test_dns_end \
 	test/test_error \
+	test/test_faults \
 	test/test_fd \
 	test/test_fd_object \
 	test/test_held \
@@ -140,6 +141,10 @@ test_test_http_server_faults_LDADD = $(SERVER_TEST_LIBS)
 test_test_http_server_oom_LDADD = $(SERVER_TEST_LIBS)
 test_test_http_static_LDADD = $(SERVER_TEST_LIBS)
 test_test_http_url_LDADD = $(NET_TEST_LIBS)
+
+FAULTS = test/faults.c test/faults.h
+test_test_faults_SOURCES = test/test_faults.c $(FAULTS) test/nameserver.c test/nameserver.h
+test_test_faults_LDADD = $(NET_TEST_LIBS)
 
 DNS_SUPPORT = test/dns_support.c test/dns_support.h test/nameserver.c test/nameserver.h
 EYEBALLS = test/eyeballs.c test/eyeballs.h $(DNS_SUPPORT)
