@@ -182,6 +182,40 @@ struct promise_address nobody(void) {
     return address;
 }
 
+/* ---- HTTP ---- */
+
+static void close_client(void *client) { promise_http_client_close(client); }
+
+promise_http_client_t *new_client(const struct promise_http_client_options *options) {
+    promise_http_client_t *client = promise_http_client_new(loop, options);
+
+    close_with_loop(close_client, client);
+    return client;
+}
+
+const char *url_at(const char *scheme, const char *host, const struct promise_address *address) {
+    static char url[64];
+
+    snprintf(url, sizeof url, "%s://%s:%u/", scheme, host, (unsigned)promise_address_port(address));
+    return url;
+}
+
+promise_t *request(promise_http_client_t *client, const char *url) {
+    return promise_http_client_request(client, &(struct promise_http_request){.url = url});
+}
+
+static void no_report(promise_value_t r, promise_value_t reason, void *arg) { (void)r, (void)reason, (void)arg; }
+static void close_server(void *server) { promise_http_server_close(server); }
+
+void new_server(promise_fn *handler, struct promise_http_server_options options, struct promise_address *address) {
+    promise_http_server_t *server;
+
+    options.report = no_report;
+    server = promise_http_server_new(loop, "127.0.0.1", 0, handler, NULL, &options);
+    ck_assert_int_eq(promise_listener_address(promise_http_server_listener(server), address), 0);
+    close_with_loop(close_server, server);
+}
+
 /* ---- the table runs ---- */
 
 enum { MOST_ROWS = 256 };

@@ -15,7 +15,8 @@
 
 #include "net.h"
 
-#include <promise/http.h>
+#include <promise/http_client.h>
+#include <promise/http_server.h>
 
 /* What the other end does, a plain socket in a thread of its own; and when it has done it, it leaves. */
 struct step {
@@ -77,6 +78,14 @@ void close_with_loop(void (*fn)(void *arg), void *arg);
 void close_after_loop(void (*fn)(void *arg), void *arg);
 /* No descriptors any more, until the row is over. */
 void use_up_descriptors(void);
+
+/* HTTP: a client, which is closed with the loop; the URL of what is at an address, by that name of its host, until the next
+ * call; and a plain GET. */
+promise_http_client_t *new_client(const struct promise_http_client_options *options);
+const char *url_at(const char *scheme, const char *host, const struct promise_address *address);
+promise_t *request(promise_http_client_t *client, const char *url);
+/* A server on 127.0.0.1, which is closed with the loop, and says nothing of handlers that fail. */
+void new_server(promise_fn *handler, struct promise_http_server_options options, struct promise_address *address);
 
 /* ---- for main() ---- */
 

@@ -78,6 +78,7 @@ CHECK_TESTS = \
 
 # Those that need libpromise-tls.
 TLS_CHECK_TESTS = \
+	test/test_faults_tls \
 	test/test_tls \
 	test/test_tls_cancel \
 	test/test_tls_connect \
@@ -164,6 +165,9 @@ test_libtlspair_la_CPPFLAGS = $(AM_CPPFLAGS) $(TLS_CFLAGS)
 test_libtlspair_la_SOURCES = test/certificates.c test/certificates.h test/tlspair.c test/tlspair.h
 endif
 TLS_PAIR_LIBS = test/libtlspair.la $(TLS_TEST_LIBS)
+test_test_faults_tls_CPPFLAGS = $(AM_CPPFLAGS) $(TLS_CFLAGS)
+test_test_faults_tls_SOURCES = test/test_faults_tls.c $(FAULTS)
+test_test_faults_tls_LDADD = $(TLS_PAIR_LIBS)
 test_test_tls_CPPFLAGS = $(AM_CPPFLAGS) $(TLS_CFLAGS)
 test_test_tls_LDADD = $(TLS_PAIR_LIBS)
 test_test_tls_cancel_CPPFLAGS = $(AM_CPPFLAGS) $(TLS_CFLAGS)

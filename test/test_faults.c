@@ -10,10 +10,7 @@
 #include <promise/connect_name.h>
 #include <promise/datagram.h>
 #include <promise/dns.h>
-#include <promise/http_client.h>
-#include <promise/http_server.h>
 #include <promise/listener.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -241,27 +238,6 @@ static promise_t *connect_by_name(const struct fault *f) {
 
 /* ---- the HTTP client ---- */
 
-static void close_client(void *client) { promise_http_client_close(client); }
-
-static promise_http_client_t *new_client(const struct promise_http_client_options *options) {
-    promise_http_client_t *client = promise_http_client_new(loop, options);
-
-    close_with_loop(close_client, client);
-    return client;
-}
-
-/* The URL of an address, of a host of that name; lives until the next call. */
-static const char *url_at(const char *host, const struct promise_address *address) {
-    static char url[64];
-
-    snprintf(url, sizeof url, "http://%s:%u/", host, (unsigned)promise_address_port(address));
-    return url;
-}
-
-static promise_t *request(promise_http_client_t *client, const char *url) {
-    return promise_http_client_request(client, &(struct promise_http_request){.url = url});
-}
-
 static promise_value_t whole_body(promise_value_t response, void *arg) {
     (void)arg;
     return promise_http_body(response);
@@ -271,7 +247,7 @@ static promise_t *ask(const struct fault *f) {
     struct promise_address address;
 
     peer_listens(f, &address);
-    return promise_then(request(new_client(f->options), url_at("127.0.0.1", &address)), whole_body, NULL);
+    return promise_then(request(new_client(f->options), url_at("http", "127.0.0.1", &address)), whole_body, NULL);
 }
 
 static promise_value_t once_more(promise_value_t response, void *client) {
@@ -284,7 +260,8 @@ static promise_t *ask_twice(const struct fault *f) {
     struct promise_address address;
 
     peer_listens(f, &address);
-    return promise_then(promise_then(request(client, url_at("127.0.0.1", &address)), once_more, client), whole_body, NULL);
+    return promise_then(promise_then(request(client, url_at("http", "127.0.0.1", &address)), once_more, client), whole_body,
+                        NULL);
 }
 
 static promise_value_t body_in_pieces(promise_value_t response, void *arg) {
@@ -297,8 +274,8 @@ static promise_t *ask_for_a_stream(const struct fault *f) {
 
     peer_listens(f, &address);
     return promise_then(
-        promise_http_client_request(new_client(NULL),
-                                    &(struct promise_http_request){.url = url_at("127.0.0.1", &address), .stream = true}),
+        promise_http_client_request(
+            new_client(NULL), &(struct promise_http_request){.url = url_at("http", "127.0.0.1", &address), .stream = true}),
         body_in_pieces, NULL);
 }
 
@@ -306,12 +283,12 @@ static promise_t *get(const struct fault *f) {
     struct promise_address address;
 
     peer_listens(f, &address);
-    return promise_http_get(loop, url_at("127.0.0.1", &address));
+    return promise_http_get(loop, url_at("http", "127.0.0.1", &address));
 }
 
 static promise_t *ask_nobody(const struct fault *f) {
     struct promise_address address = nobody();
-    return request(new_client(f->options), url_at("127.0.0.1", &address));
+    return request(new_client(f->options), url_at("http", "127.0.0.1", &address));
 }
 
 static promise_t *ask_without_descriptors(const struct fault *f) {
@@ -319,7 +296,7 @@ static promise_t *ask_without_descriptors(const struct fault *f) {
 
     peer_listens(f, &address);
     use_up_descriptors();
-    return request(new_client(NULL), url_at("127.0.0.1", &address));
+    return request(new_client(NULL), url_at("http", "127.0.0.1", &address));
 }
 
 static promise_t *ask_by_name(const struct fault *f) {
@@ -327,7 +304,7 @@ static promise_t *ask_by_name(const struct fault *f) {
     struct promise_address address = nobody();
 
     by = (struct promise_connect_options){.dns = resolver_of(f)};
-    return request(new_client(&(struct promise_http_client_options){.connect = &by}), url_at("host.test", &address));
+    return request(new_client(&(struct promise_http_client_options){.connect = &by}), url_at("http", "host.test", &address));
 }
 
 static const struct promise_http_client_options quick_head = {.first_byte_ms = 30}, quick = {.total_ms = 30},
@@ -371,12 +348,9 @@ static promise_value_t handler(promise_value_t r, void *arg) {
     return promise_string("fine");
 }
 
-static void no_report(promise_value_t r, promise_value_t reason, void *arg) { (void)r, (void)reason, (void)arg; }
-
 static const struct promise_http_server_options slow_head = {.header_ms = 40}, slow_body = {.body_ms = 40},
                                                 gone = {.half_close_ms = 20};
 
-static void close_server(void *server) { promise_http_server_close(server); }
 static void let_go(void *arg) {
     (void)arg;
     if (seen) promise_abandon(seen);
@@ -386,18 +360,14 @@ static void let_go(void *arg) {
 static promise_t *serve_with(const struct fault *f, bool stream) {
     struct promise_http_server_options options =
         f->options ? *(const struct promise_http_server_options *)f->options : (struct promise_http_server_options){0};
-    promise_http_server_t *server;
     struct promise_address address;
     promise_t *p, *told;
 
     options.max_header = 100;
     options.max_body = 10;
     options.stream = stream;
-    options.report = no_report;
-    server = promise_http_server_new(loop, "127.0.0.1", 0, handler, NULL, &options);
+    new_server(handler, options, &address);
 
-    ck_assert_int_eq(promise_listener_address(promise_http_server_listener(server), &address), 0);
-    close_with_loop(close_server, server);
     told = peer_calls(f, &address);
     if (told) return told;
     p = promise_new(loop, &seen);
