@@ -346,7 +346,9 @@ static void print_row(const struct fault *f) {
     printf(f->outcome.domain ? "`%s`" : "%s", f->outcome.name);
     if (f->cause.domain) printf(", of `%s`", f->cause.name);
     printf(" | ");
-    for (const char *c = f->message; *c; c++) printf(*c == '*' ? "…" : "%c", *c);
+    for (const char *c = f->message; *c; c++)
+        if (*c == '*') fputs("…", stdout);
+        else putchar(*c);
     printf(" |\n");
 }
 

@@ -98,6 +98,7 @@ THREAD_TESTS = \
 # Scripts about the tree rather than about one build of it: the variant builds below leave out most.
 TREE_TESTS = \
 	test/docs.sh \
+	test/faults.sh \
 	test/headers.sh \
 	test/symbols.sh \
 	test/install/run.sh
@@ -187,6 +188,7 @@ EXTRA_DIST += \
 	test/sketches.expected \
 	test/sketches.sh \
 	test/docs.sh \
+	test/faults.sh \
 	test/headers.sh \
 	test/memcheck-selftest.sh \
 	test/symbols.sh \
