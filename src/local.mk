@@ -80,6 +80,7 @@ libcore_la_SOURCES = \
 	src/stream_close.c \
 	src/stream_copy.c \
 	src/stream_direct.c \
+	src/stream_event.c \
 	src/stream_read.c \
 	src/stream_wait.c \
 	src/stream_write.c \

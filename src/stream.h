@@ -1,6 +1,6 @@
 /*
- * A stream from the inside, as its sources share it: stream.c (making, owning, ending), stream_wait.c, stream_read.c,
- * stream_direct.c, stream_write.c, stream_close.c and stream_copy.c.
+ * A stream from the inside, as its sources share it: stream.c (making, owning, ending), stream_wait.c, stream_event.c,
+ * stream_read.c, stream_direct.c, stream_below.c, stream_write.c, stream_close.c and stream_copy.c.
  *
  * Bytes are in the two buffers of a bufferevent and nowhere else, so that whoever goes away takes nothing along (K6). Reading
  * goes on all the time, up to the read-ahead. A plain descriptor, a direct stream, we read and write ourselves: what a drain
@@ -100,11 +100,14 @@ promise_value_t promise__stream_refused(const promise_stream_t *s); /* why nothi
 promise_value_t promise__stream_failed(const promise_stream_t *s, int error, const char *what); /* "what PEER: strerror" */
 void promise__stream_fail(promise_stream_t *s, promise_value_t why);  /* takes why over: what has come can still be read */
 promise_value_t promise__stream_tell(promise_stream_t *s);            /* the error, or void; it is known then */
-void promise__stream_hold(promise_stream_t *s);   /* around calls of the bufferevent's functions: */
-void promise__stream_unhold(promise_stream_t *s); /* its callbacks wait until then */
 void promise__stream_break(promise_stream_t *s, promise_value_t why); /* closes it, now; everything pending rejects with why */
 void promise__stream_watch(promise_stream_t *s, struct stream_watch *watch, void (*closed)(struct stream_watch *watch));
 void promise__stream_unwatch(struct stream_watch *watch);
+
+/* stream_event.c */
+void promise__stream_listen(promise_stream_t *s);
+void promise__stream_hold(promise_stream_t *s);   /* around calls of the bufferevent's functions: */
+void promise__stream_unhold(promise_stream_t *s); /* its callbacks wait until then */
 
 /* stream_wait.c. wait gives the promise, which holds the stream, and takes over what asks has; the promise is rejected at
  * once out of memory. settle takes w out, and lets go of the stream: who goes on with it has a reference. */

@@ -65,6 +65,7 @@ CHECK_TESTS = \
 	test/test_stream \
 	test/test_stream_close \
 	test/test_stream_copy \
+	test/test_stream_fault \
 	test/test_stream_read \
 	test/test_stream_write \
 	test/test_teardown \
