@@ -4,10 +4,12 @@
 
 # Programs, and for each a line with what it links: FUZZ_CORE_LIBS or FUZZ_NET_LIBS.
 FUZZ_TARGETS = \
+	fuzz/fuzz_http_condition \
 	fuzz/fuzz_http_request \
 	fuzz/fuzz_http_response \
 	fuzz/fuzz_url \
 	fuzz/fuzz_selftest
+fuzz_fuzz_http_condition_LDADD = $(FUZZ_NET_LIBS)
 fuzz_fuzz_http_request_SOURCES = fuzz/fuzz_http_request.c fuzz/http.c fuzz/http.h
 fuzz_fuzz_http_request_LDADD = $(FUZZ_NET_LIBS)
 fuzz_fuzz_http_response_SOURCES = fuzz/fuzz_http_response.c fuzz/http.c fuzz/http.h
