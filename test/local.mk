@@ -225,6 +225,7 @@ SKETCHES = \
 	test/sketches/01_login \
 	test/sketches/02_download \
 	test/sketches/03_mirrors \
+	test/sketches/05_echo_chain \
 	test/sketches/10_typed \
 	test/sketches/11_errors \
 	test/sketches/12_ctrlc
@@ -236,6 +237,7 @@ test_sketches_server_LDADD = $(EVENT_EXTRA_LIBS) $(LIBEVENT_LIBS)
 test_sketches_01_login_LDADD = test/sketches/libstandin.la $(EXAMPLE_LIBS)
 test_sketches_02_download_LDADD = test/sketches/libstandin.la $(EXAMPLE_LIBS)
 test_sketches_03_mirrors_LDADD = $(EXAMPLE_LIBS)
+test_sketches_05_echo_chain_LDADD = $(EXAMPLE_LIBS)
 test_sketches_10_typed_LDADD = $(EXAMPLE_LIBS)
 test_sketches_11_errors_LDADD = $(EXAMPLE_LIBS)
 test_sketches_12_ctrlc_LDADD = $(EXAMPLE_LIBS)

@@ -53,20 +53,37 @@ why_not() {
     esac
     if [ -z "${SKETCHES_INSIDE-}" ]; then echo 'no namespaces: unshare(1) failed'; return; fi
     if [ "$1 $have_redis" = '04_hiredis no' ]; then echo 'hiredis or redis-server is not installed'; fi
+    if [ "$1" = 05_echo_chain ] && ! nc -h 2>&1 | grep -q -- -N; then echo 'nc with -N is not installed'; fi
 }
 
 # catches_int PID: has it a handler for SIGINT? That is the second bit.
 catches_int() { grep -q '^SigCgt:.*[2367abef]$' "/proc/$1/status"; }
 
-# run NAME ARG...: with ^C as the last argument, interrupted as soon as it handles that.
+# talk PORT: what the server there answers to two lines, as soon as there is one.
+talk() {
+    until printf 'first line\nsecond line\n' | nc -N -w 60 127.0.0.1 "$1" 2>/dev/null; do
+        kill -0 $! 2>/dev/null || return
+    done
+}
+
+# run NAME ARG...: with ^C as the last argument, interrupted as soon as it handles that; with :PORT, a server for ever, talked to.
 run() {
     program=$programs/$1
     shift
-    if [ "${1-}" != '^C' ]; then
+    case ${1-} in
+    '^C' | :*) ;;
+    *)
         ${EXAMPLES_RUN-} "$program" "$@"
         return
-    fi
+        ;;
+    esac
     ${EXAMPLES_RUN-} "$program" &
+    if [ "$1" != '^C' ]; then
+        talk "${1#:}"
+        status=$?
+        kill $!
+        return $status
+    fi
     while kill -0 $! && ! catches_int $!; do :; done
     kill -INT $!
     wait $!
