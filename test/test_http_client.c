@@ -383,6 +383,25 @@ START_TEST(urls_that_are_none_of_ours) {
 }
 END_TEST
 
+/* An address of one's own, which one cannot connect from to one of the other family. */
+START_TEST(it_connects_as_it_was_told) {
+    struct promise_address local;
+    const struct promise_connect_options how = {.local = &local};
+    const struct promise_http_client_options options = {.connect = &how};
+
+    ck_assert_int_eq(promise_address_parse(&local, "127.0.0.1", 0), 0);
+    open_peer_with(kinds, &options);
+    ck_assert_int_eq(fetch("/"), 0);
+    close_peer();
+    ck_assert_int_eq(promise_address_parse(&local, "::1", 0), 0);
+    open_peer_with(kinds, &options);
+    ck_assert_int_eq(fetch("/"), -1);
+    ck_assert_ptr_eq(promise_error_domain(outcome), &promise_http_errors);
+    ck_assert_uint_eq(peer.connections, 0);
+    close_peer();
+}
+END_TEST
+
 static void no_client(void *arg) { (void)promise_http_client_idle(arg); }
 static void no_client_request(void *arg) {
     const struct promise_http_request request = {.url = "http://a/"};
@@ -421,6 +440,7 @@ int main(void) {
     tcase_add_test(tcase, get_and_post_reject_on_400_and_above);
     tcase_add_test(tcase, requests_that_are_no_good);
     tcase_add_loop_test(tcase, urls_that_are_none_of_ours, 0, COUNT(bad_urls));
+    tcase_add_test(tcase, it_connects_as_it_was_told);
     tcase_add_test(tcase, no_client_stops_the_program);
     suite_add_tcase(suite, tcase);
     return test_main(suite);

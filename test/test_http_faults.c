@@ -1,6 +1,6 @@
 /*
- * What can go wrong with a request, and the one error that comes out of it (R18): docs/http_client.md has the same table. After each,
- * nothing is left: no connection, no descriptor, no memory; and the client serves the next request.
+ * What can go wrong with a request, and the one error that comes out of it (R18): docs/http_client.md has the same table.
+ * After each, nothing is left: no connection, no descriptor, no memory; and the client serves the next request.
  */
 #include "httppeer.h"
 

@@ -1,4 +1,5 @@
-/* The HTTP server: what handlers give, what clients get, keep-alive, pipelines, bodies, HEAD, 100-continue, the graceful end. */
+/* The HTTP server: what handlers give, what clients get, keep-alive, pipelines, bodies, HEAD, 100-continue, the graceful end.
+ * */
 #include "peer.h"
 
 #include <errno.h>
@@ -406,6 +407,47 @@ START_TEST(a_request_may_be_kept) {
 }
 END_TEST
 
+/* ---- on a listener of one's own ---- */
+
+static void count_reports(promise_value_t request, promise_value_t reason, void *arg) {
+    ck_assert_str_eq(promise_http_path(request), "/reject");
+    ck_assert(promise_error_is(reason, &promise_errno_errors, EIO));
+    ++*(int *)arg;
+}
+
+START_TEST(a_listener_of_ones_own_is_taken_over) {
+    int reports = 0;
+    const struct promise_http_server_options options = {.name = "mine", .report = count_reports, .report_arg = &reports};
+    const struct promise_listener_options few = {.backlog = 1};
+    struct promise_address address;
+    promise_listener_t *listener;
+
+    peer_open(handler, NULL);
+    peer_free_server();
+    ck_assert_int_eq(promise_address_parse(&address, "127.0.0.1", 0), 0);
+    listener = promise_listener_new_with(loop, &address, &few);
+    server = promise_http_server_on(listener, handler, NULL, &options);
+    ck_assert_ptr_eq(promise_http_server_listener(server), listener);
+    ck_assert_ptr_nonnull(strstr(ask("GET /string HTTP/1.0\r\n\r\n"), "\r\nServer: mine\r\n"));
+    ck_assert_int_eq(reports, 0);
+    ck_assert_ptr_nonnull(strstr(ask("GET /reject HTTP/1.0\r\n\r\n"), " 500 "));
+    ck_assert_int_eq(reports, 1);
+    peer_close(); /* closes the listener too */
+}
+END_TEST
+
+START_TEST(O2_a_listener_that_could_not_be_made) {
+    promise_http_server_t *second;
+
+    peer_open(handler, NULL);
+    second = promise_http_server_on(promise_listener_new_with(loop, NULL, NULL), handler, NULL, NULL);
+    ck_assert(promise_error_is(promise_listener_error(promise_http_server_listener(second)), &promise_errno_errors, EINVAL));
+    promise_loop_turn(loop);
+    promise_http_server_close(second);
+    peer_close();
+}
+END_TEST
+
 /* ---- bad input ---- */
 
 START_TEST(O2_a_server_that_cannot_be_made) {
@@ -448,6 +490,8 @@ int main(void) {
     tcase_add_test(t, a_rest_that_is_too_large_closes_the_connection);
     tcase_add_test(t, the_peer_is_known);
     tcase_add_test(t, a_request_may_be_kept);
+    tcase_add_test(t, a_listener_of_ones_own_is_taken_over);
+    tcase_add_test(t, O2_a_listener_that_could_not_be_made);
     tcase_add_test(t, O2_a_server_that_cannot_be_made);
     suite_add_tcase(suite, t);
     return test_main(suite);

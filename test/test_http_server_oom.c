@@ -1,6 +1,6 @@
 /*
- * The HTTP server without memory (O2): each allocation fails once, around whole conversations. Whatever happens, the client gets
- * an answer or the end of its connection, the server goes on, and nothing is left.
+ * The HTTP server without memory (O2): each allocation fails once, around whole conversations. Whatever happens, the client
+ * gets an answer or the end of its connection, the server goes on, and nothing is left.
  */
 #include "peer.h"
 
