@@ -181,8 +181,8 @@ static void reject_waiters(struct watch *w, const promise_fd_t *f, promise_value
     promise__release(v);
 }
 
-/* Without it nobody on this side would be woken. Where others wait already it is added anew: if theirs was closed behind our back, so that the system has forgotten it and
- * libevent has not, this file would never be looked at. */
+/* Without it nobody on this side would be woken. Where others wait already it is added anew: if theirs was closed behind our
+ * back, so that the system has forgotten it and libevent has not, this file would never be looked at. */
 static int start(struct side *side) {
     errno = 0;
     event_del(&side->event);

@@ -4,7 +4,7 @@
  *     promise_t *p = promise_dns_lookup(promise_dns_default(loop), "www.example", PROMISE_DNS_ANY);
  *     p = promise_then(p, got_addresses, NULL);       // a list: promise_as_address(promise_list_get(v, 0))
  *
- * To connect by name, <promise/connect.h> does it all. Where a name is answered without asking anybody (a numeric address,
+ * To connect by name, <promise/connect_name.h> does it all. Where a name is answered without asking anybody (a numeric address,
  * the hosts file, localhost), the answer comes from the loop's drain all the same (2.2.4).
  *
  * This asks the name servers itself and knows the hosts file; what else the system may be configured to look into (LDAP,

@@ -34,7 +34,7 @@ struct promise_http_client_options {
     bool no_redirects;               /* give the 3xx response itself */
     uint64_t connect_ms;             /* name, connection and handshake; 0: 30,000 */
     uint64_t first_byte_ms;          /* from the request's end to that of the response's head; 0: 60,000 */
-    uint64_t idle_ms;                /* how long a connection waits in the pool; 0: 15,000 */
+    uint64_t idle_ms;                /* how long a connection waits in the pool, and keeps the loop going; 0: 15,000 */
     uint64_t total_ms;               /* from the call until the promise has settled; 0: no limit */
     const char *user_agent;          /* NULL: "libpromise/VERSION" */
     const struct promise_connect_options *connect;

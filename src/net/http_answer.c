@@ -90,7 +90,8 @@ static promise_value_t redirect(struct http_exchange *x, struct http_framing fra
 
 static promise_t *await_head(struct http_exchange *x);
 
-/* Nothing came on a connection that had been idle: the server was about to close it. Once more, if that does no harm (RFC 9110, 9.2.2). */
+/* Nothing came on a connection that had been idle: the server was about to close it. Once more, if that does no harm (RFC
+ * 9110, 9.2.2). */
 static bool is_worth_another_try(const struct http_exchange *x) {
     static const char *const idempotent[] = {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", NULL};
     const char *const *method = idempotent;

@@ -1,8 +1,8 @@
 /*
  * A connection of the server: what waits, until when, and how it ends.
  *
- * It is counted: one reference as long as it is open, one for each promise under way, whose handlers get it as their argument, and
- * one for each request, which may outlive it.
+ * It is counted: one reference as long as it is open, one for each promise under way, whose handlers get it as their
+ * argument, and one for each request, which may outlive it.
  */
 #include "http_connection.h"
 
@@ -39,8 +39,8 @@ bool promise__http_loop_ends(promise_loop_t *loop) {
     return ends;
 }
 
-/* J5: what the loop refuses when it is being freed was cancelled, and handlers of it are not called. Nor are they when the memory
- * for them was not there. */
+/* J5: what the loop refuses when it is being freed was cancelled, and handlers of it are not called. Nor are they when the
+ * memory for them was not there. */
 bool promise__http_await(struct http_connection *c, promise_t **slot, promise_t *p, promise_fn *fulfilled,
                          promise_fn *rejected) {
     bool refused = is_refused(p);

@@ -114,8 +114,8 @@ promise_iterator_t *promise__http_message_take_stream(struct http_message *messa
 
 /* ---- the head of a message that comes ---- */
 
-/* All lines of it, as bytes, without the empty one at the end; promise_end() when the stream ends before anything came; otherwise
- * PROMISE_HTTP_ETRUNCATED, or PROMISE_HTTP_ETOOLARGE over max bytes. The stream must live until it has settled. */
+/* All lines of it, as bytes, without the empty one at the end; promise_end() when the stream ends before anything came;
+ * otherwise PROMISE_HTTP_ETRUNCATED, or PROMISE_HTTP_ETOOLARGE over max bytes. The stream must live until it has settled. */
 promise_t *promise__http_read_head(promise_stream_t *stream, size_t max);
 
 /* ---- the body of a message that comes ---- */
@@ -171,8 +171,9 @@ promise_value_t promise__http_take(struct http_buffer *buffer);
 
 /* Sends a head, which is taken from the buffer, and a whole body (a string, bytes, or void). Void as promise_stream_write(). */
 promise_t *promise__http_send(promise_stream_t *stream, struct http_buffer *head, promise_value_t body);
-/* Sends a head, and a body from an iterator, which is consumed, piece by piece as the stream takes it. Void when all was written. A body that is
- * longer or shorter than framing says is an EINVAL rejection, and so is an item that is no string or bytes. what: "the response's body". */
+/* Sends a head, and a body from an iterator, which is consumed, piece by piece as the stream takes it. Void when all was
+ * written. A body that is longer or shorter than framing says is an EINVAL rejection, and so is an item that is no string or
+ * bytes. what: "the response's body". */
 promise_t *promise__http_send_stream(promise_stream_t *stream, struct http_buffer *head, promise_iterator_t *body,
                                      struct http_framing framing, const char *what);
 

@@ -17,7 +17,8 @@ struct http_url {
     char data[];
 };
 
-/* NULL: *wrong says why, or is NULL when out of memory. What a browser would escape (blanks, characters beyond ASCII) is escaped. */
+/* NULL: *wrong says why, or is NULL when out of memory. What a browser would escape (blanks, characters beyond ASCII) is
+ * escaped. */
 struct http_url *promise__http_url_new(const char *text, const char **wrong);
 /* What text means where base is (RFC 3986, 5.2): "../x", "//host/", "?query". Otherwise as new. */
 struct http_url *promise__http_url_resolve(const struct http_url *base, const char *text, const char **wrong);
