@@ -19,8 +19,9 @@ PROMISE_BEGIN
 /* To an address, of a Unix socket too: there it waits as long as the listener's queue is full. NULL, or no address: EINVAL. */
 PROMISE_API PROMISE_MUST_USE promise_t *promise_connect_address(promise_loop_t *loop, const struct promise_address *address);
 /* The same from an address of one's own; port 0: any. local NULL: as promise_connect_address(). */
-PROMISE_API PROMISE_MUST_USE promise_t *
-promise_connect_address_from(promise_loop_t *loop, const struct promise_address *address, const struct promise_address *local);
+PROMISE_API PROMISE_MUST_USE promise_t *promise_connect_address_from(promise_loop_t *loop,
+                                                                     const struct promise_address *address,
+                                                                     const struct promise_address *local);
 /* To the Unix socket at path, as promise_address_unix() takes it. */
 PROMISE_API PROMISE_MUST_USE promise_t *promise_connect_unix(promise_loop_t *loop, const char *path);
 

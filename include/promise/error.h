@@ -60,8 +60,8 @@ PROMISE_API PROMISE_MUST_USE promise_value_t promise_throw_at(const char *where,
 PROMISE_API PROMISE_MUST_USE promise_value_t promise_throw_errno_at(const char *where, int err, const char *format, ...)
     PROMISE_FORMAT(3, 4);
 PROMISE_API PROMISE_MUST_USE promise_value_t promise_wrap_at(const char *where, promise_value_t cause,
-                                                             const struct promise_domain *domain, int code, const char *format,
-                                                             ...) PROMISE_FORMAT(5, 6);
+                                                             const struct promise_domain *domain, int code,
+                                                             const char *format, ...) PROMISE_FORMAT(5, 6);
 
 /* v as a rejection (JavaScript's `throw v`), and a rejection's reason as a plain value (JavaScript's `return e`). Whose it
  * is stays as it was; a value that is one already comes back unchanged. */
