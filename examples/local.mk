@@ -98,10 +98,19 @@ examples_proxy_proxy_LDADD = $(EXAMPLE_LIBS)
 
 EXTRA_DIST += examples/proxy/README.md test/proxy.sh
 
+# --- runner: many commands, some at a time ------------------------------------------------------------------------------
+
+check_PROGRAMS += examples/runner/runner
+TESTS += test/runner.sh
+MEMCHECK_TESTS += test/runner.sh
+examples_runner_runner_LDADD = $(EXAMPLE_LIBS)
+EXTRA_DIST += examples/runner/README.md test/runner.sh
+
 # --- tour: what the pages in docs/ show ----------------------------------------------------------------------------------
 
 check_PROGRAMS += \
 	examples/tour/address \
+	examples/tour/child \
 	examples/tour/combine \
 	examples/tour/connect \
 	examples/tour/connect_name \
@@ -133,6 +142,8 @@ MEMCHECK_TESTS += test/tour.sh
 TOUR = examples/tour/tour.c examples/tour/tour.h
 
 examples_tour_address_LDADD = $(EXAMPLE_LIBS)
+examples_tour_child_SOURCES = examples/tour/child.c $(TOUR)
+examples_tour_child_LDADD = $(EXAMPLE_LIBS)
 examples_tour_combine_SOURCES = examples/tour/combine.c $(TOUR)
 examples_tour_combine_LDADD = $(EXAMPLE_LIBS)
 examples_tour_connect_SOURCES = examples/tour/connect.c $(TOUR)
@@ -180,6 +191,7 @@ examples_tour_value_LDADD = $(EXAMPLE_LIBS)
 
 EXTRA_DIST += \
 	examples/tour/address.expected \
+	examples/tour/child.expected \
 	examples/tour/combine.expected \
 	examples/tour/connect.expected \
 	examples/tour/connect_name.expected \

@@ -14,6 +14,7 @@
  *     <promise/loop.h>      the job queue on an event_base: run, free, unhandled rejections
  *     <promise/host.h>      the job queue on any other event loop
  *     <promise/remote.h>    settling from other threads
+ *     <promise/child.h>     other programs: starting, feeding, waiting, stopping; commands
  *     <promise/stream.h>    bytes that come and go: reading, writing, closing, copying
  *     <promise/connect.h>   connecting
  *     <promise/listener.h>  taking connections
@@ -31,6 +32,7 @@
 #define PROMISE_H
 
 #include <promise/address.h>
+#include <promise/child.h>
 #include <promise/combine.h>
 #include <promise/connect.h>
 #include <promise/connect_name.h>

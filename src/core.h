@@ -309,6 +309,10 @@ void promise__iterator_free(promise_iterator_t *it);
 /* ---- source.c ---- */
 
 void promise__sources_go(promise_loop_t *loop); /* tells all that the loop goes */
+/* What is asked of an object for which there was no memory (promise_source_nomem), or no loop any more. */
+static inline promise_value_t promise__no_object(const promise_loop_t *loop) {
+    return loop->dying ? promise__canceled() : promise__nomem();
+}
 
 /* ---- name.c ---- */
 

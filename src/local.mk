@@ -8,6 +8,7 @@ promiseinclude_HEADERS = $(core_headers) $(net_headers)
 
 core_headers = \
 	include/promise/address.h \
+	include/promise/child.h \
 	include/promise/combine.h \
 	include/promise/connect.h \
 	include/promise/datagram.h \
@@ -43,6 +44,12 @@ libcore_la_SOURCES = \
 	src/address.c \
 	src/cancel.c \
 	src/cell.h \
+	src/child.c \
+	src/child.h \
+	src/child_command.c \
+	src/child_exit.c \
+	src/child_spawn.c \
+	src/child_watch.c \
 	src/clock.c \
 	src/combine.c \
 	src/connect.c \

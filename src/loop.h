@@ -43,6 +43,10 @@ void *promise__clock_after(void *host, uint64_t ms, void (*fire)(void *arg), voi
 void *promise__clock_at(void *host, uint64_t ms, void (*fire)(void *arg), void *arg);
 void promise__clock_cancel(void *host, void *timer);
 
+/* signal.c: one event_base has all the signals of the process. False while another has them. */
+bool promise__signals_acquire(struct event_base *base);
+void promise__signals_release(void);
+
 /* remote.c: the loop is going: nothing comes through any more, and what is there is let go of. */
 void promise__mailbox_close(struct event_host *h);
 

@@ -9,7 +9,7 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
-#include "core.h"
+#include "loop.h"
 
 struct waiter {
     struct waiter *next, **link;
@@ -45,7 +45,7 @@ struct signals { /* one for each loop */
 static _Atomic(struct event_base *) owner;
 static unsigned holders; /* loops on that base, which are all on one thread */
 
-static bool acquire(struct event_base *base) {
+bool promise__signals_acquire(struct event_base *base) {
     struct event_base *nobody = NULL;
 
     if (atomic_load(&owner) != base && !atomic_compare_exchange_strong(&owner, &nobody, base)) return false;
@@ -53,7 +53,7 @@ static bool acquire(struct event_base *base) {
     return true;
 }
 
-static void release(void) {
+void promise__signals_release(void) {
     if (!--holders) atomic_store(&owner, NULL);
 }
 
@@ -80,7 +80,7 @@ static void tidy(struct watch *w) {
     event_debug_unassign(&w->event);
     if (w->signals) {
         w->signals->watches[w->signum] = NULL;
-        if (!--w->signals->used) release();
+        if (!--w->signals->used) promise__signals_release();
     }
     promise__free(w);
 }
@@ -137,7 +137,7 @@ static void signals_gone(struct promise_source *source) {
         w->signals = NULL;
         tidy(w);
     }
-    if (s->used) release();
+    if (s->used) promise__signals_release();
     promise__free(s);
 }
 
@@ -176,10 +176,10 @@ static promise_value_t find_watch(promise_loop_t *loop, int signum, const char *
     if (!promise_loop_base(loop)) return promise_throw_errno_at(NULL, ENOSYS, "%s: the loop is not on libevent", function);
     s = signals_of(loop);
     if (!s) return promise__nomem();
-    if (!s->used && !acquire(s->base))
+    if (!s->used && !promise__signals_acquire(s->base))
         return promise_throw_errno_at(NULL, EBUSY, "signal %d: a loop on another event_base waits for signals", signum);
     if (!s->watches[signum]) err = watch_new(s, signum);
-    if (err && !s->used) release();
+    if (err && !s->used) promise__signals_release();
     if (err) return err == ENOMEM ? promise__nomem() : cannot(err, signum);
     *watch = s->watches[signum];
     return promise_void();

@@ -140,6 +140,8 @@ static promise_stream_t *stream_on(promise_loop_t *loop, struct bufferevent *bev
     return s;
 }
 
+promise_stream_t *promise__stream_refusing(promise_loop_t *loop, promise_value_t why) { return stream_on(loop, NULL, why); }
+
 static promise_loop_t *event_loop_arg(promise_loop_t *loop, const char *function) {
     loop = promise__loop_arg(loop, function);
     if (!promise__event_host(loop))

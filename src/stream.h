@@ -95,6 +95,7 @@ struct promise_stream {
 enum { STREAM_AHEAD = 65536, STREAM_HIGH_WATER = 65536, STREAM_BLOCK = 65536 };
 
 /* stream.c */
+promise_stream_t *promise__stream_refusing(promise_loop_t *loop, promise_value_t why); /* takes a rejection over */
 promise_stream_t *promise__stream_arg(const promise_stream_t *stream, const char *function); /* stops when it is NULL */
 promise_value_t promise__stream_refused(const promise_stream_t *s); /* why nothing can be asked of it, or void */
 promise_value_t promise__stream_failed(const promise_stream_t *s, int error, const char *what); /* "what PEER: strerror" */

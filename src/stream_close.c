@@ -48,7 +48,7 @@ promise_t *promise_stream_shutdown(promise_stream_t *s) {
     promise_value_t why;
     promise_t *p;
 
-    if (nomem) return promise__settled(nomem, promise__nomem());
+    if (nomem) return promise__settled(nomem, promise__no_object(nomem));
     s = promise__stream_arg(s, __func__);
     why = promise__stream_refused(s);
     if (promise_is_void(why) && s->shut) why = promise_throw_errno_at(NULL, EPIPE, "the stream was shut down before");
@@ -105,7 +105,7 @@ promise_t *promise_stream_close(promise_stream_t *s) {
     promise_value_t why;
     promise_t *p;
 
-    if (nomem) return promise__settled(nomem, promise__nomem());
+    if (nomem) return promise__settled(nomem, promise__no_object(nomem));
     s = promise__stream_arg(s, __func__);
     if (s->closing) return promise_ref(s->closing);
     if (s->loop->dying) return promise__settled(s->loop, promise__canceled());

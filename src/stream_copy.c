@@ -55,7 +55,7 @@ promise_t *promise_stream_copy(promise_stream_t *from, promise_stream_t *to) {
     struct copy *c;
 
     if (!nomem) nomem = promise_source_nomem_loop(to);
-    if (nomem) return promise__settled(nomem, promise__nomem());
+    if (nomem) return promise__settled(nomem, promise__no_object(nomem));
     from = promise__stream_arg(from, __func__);
     to = promise__stream_arg(to, __func__);
     if (from->loop != to->loop) promise__stop("promise_stream_copy: expected streams of one loop, got those of two");

@@ -181,7 +181,7 @@ static promise_t *start_read(promise_stream_t *s, struct stream_asks asks, const
     promise_t *p;
 
     if (!nomem) s = promise__stream_arg(s, function);
-    v = nomem ? promise__nomem() : refused(s, &asks, function);
+    v = nomem ? promise__no_object(nomem) : refused(s, &asks, function);
     if (promise_is_void(v) && !s->reads.first && !s->busy) {
         promise__stream_hold(s);
         v = look(s, &asks);

@@ -132,7 +132,7 @@ promise_t *promise_stream_write(promise_stream_t *s, promise_value_t data) {
 
     data = promise__take(data);
     if (!nomem) s = promise__stream_arg(s, __func__);
-    why = nomem ? promise__nomem() : refused(s);
+    why = nomem ? promise__no_object(nomem) : refused(s);
     if (promise_is_void(why)) why = not_text(data, __func__);
     if (promise_is_void(why)) why = add(s, data);
     else promise__release(data);
@@ -159,7 +159,7 @@ promise_t *promise_stream_write_file(promise_stream_t *s, int fd, uint64_t offse
     int error;
 
     if (!nomem) s = promise__stream_arg(s, __func__);
-    why = nomem ? promise__nomem() : refused(s);
+    why = nomem ? promise__no_object(nomem) : refused(s);
     error = promise_is_void(why) ? size_of_file(fd, offset, &size) : 0;
     if (error) why = promise_throw_errno_at(NULL, error, "%s: %zu bytes from %llu", __func__, size, (unsigned long long)offset);
     if (promise_is_void(why) && size) {
@@ -178,7 +178,7 @@ promise_t *promise_stream_drain(promise_stream_t *s) {
     promise_loop_t *nomem = promise_source_nomem_loop(s);
     promise_value_t why;
 
-    if (nomem) return promise__settled(nomem, promise__nomem());
+    if (nomem) return promise__settled(nomem, promise__no_object(nomem));
     s = promise__stream_arg(s, __func__);
     why = promise__stream_refused(s);
     return promise_is_void(why) ? promise__stream_drained(s) : promise__settled(s->loop, why);

@@ -6,6 +6,10 @@ CHECK_TESTS = \
 	test/test_cancel \
 	test/test_cancel_chain \
 	test/test_cancel_inside \
+	test/test_child \
+	test/test_child_command \
+	test/test_child_fault \
+	test/test_child_stop \
 	test/test_cleanup \
 	test/test_clock \
 	test/test_combine \
@@ -107,6 +111,7 @@ TREE_TESTS = \
 # What the Check programs share.
 check_LTLIBRARIES += test/libsupport.la
 test_libsupport_la_SOURCES = \
+	test/children.c test/children.h \
 	test/evloop.c test/evloop.h \
 	test/fakehost.c test/fakehost.h \
 	test/hosted.c test/hosted.h \
