@@ -26,7 +26,7 @@ bench_net_SOURCES = \
 	bench/net_http.c \
 	bench/net_load.c
 
-EXTRA_DIST += docs/bench.md
+EXTRA_DIST += bench/linkcheck.sh docs/bench.md
 
 CLEANFILES += bench/bench$(EXEEXT) bench/net$(EXEEXT)
 
@@ -35,3 +35,13 @@ PHONY += bench
 bench: bench/bench$(EXEEXT) bench/net$(EXEEXT)
 	@bench/bench$(EXEEXT) $(BENCH_ARGS)
 	@test -n '$(BENCH_ARGS)' || bench/net$(EXEEXT)
+
+# DOCS: a folder of HTML files; ROUNDS: how often.
+PHONY += linkcheck-docs
+if HAVE_LINKCHECK
+linkcheck-docs: $(LINKCHECK)
+	@test -n '$(DOCS)' || { echo "DOCS is to name a folder of HTML files: make linkcheck-docs DOCS=/folder" >&2; exit 1; }
+	@$(SHELL) '$(srcdir)/bench/linkcheck.sh' . '$(DOCS)' $(ROUNDS)
+else
+linkcheck-docs: demo
+endif

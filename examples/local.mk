@@ -33,11 +33,20 @@ examples_linkcheck_libshared_la_SOURCES = \
 	examples/linkcheck/url.c \
 	examples/linkcheck/url.h
 
-examples_linkcheck_callback_SOURCES = examples/linkcheck/callback.c
+examples_linkcheck_callback_SOURCES = \
+	examples/linkcheck/callback.c \
+	examples/linkcheck/evhttp.c \
+	examples/linkcheck/evhttp.h
 examples_linkcheck_callback_LDADD = examples/linkcheck/libshared.la $(EVENT_EXTRA_LIBS) $(LIBEVENT_LIBS)
 
-examples_linkcheck_promise_SOURCES = examples/linkcheck/promise.c examples/linkcheck/http.c examples/linkcheck/http.h
+# https needs libpromise-tls.
+examples_linkcheck_promise_SOURCES = examples/linkcheck/promise.c
+if HAVE_TLS
+examples_linkcheck_promise_CPPFLAGS = $(AM_CPPFLAGS) -DHAVE_TLS
+examples_linkcheck_promise_LDADD = examples/linkcheck/libshared.la $(TLS_EXAMPLE_LIBS) $(TLS_LIBS)
+else
 examples_linkcheck_promise_LDADD = examples/linkcheck/libshared.la $(EXAMPLE_LIBS)
+endif
 
 test_linkserver_LDADD = $(LIBEVENT_LIBS)
 

@@ -42,7 +42,7 @@ static const struct answer answers[] = {
      .text = HTML "\r\n" LINK("never") LINK("drip") LINK("close") LINK("500") LINK("503") LINK("500-once")
          LINK("close-once") LINK("never-once") LINK("nonsense") LINK("half") LINK("badchunk") LINK("chunked")
              LINK("noheaders") LINK("r1") LINK("r3") LINK("loop") LINK("away") LINK("nowhere") LINK("to-404")
-                 LINK("large") LINK("large-unknown") LINK("403") LINK("204") LINK("xhtml") LINK("plain")},
+                 LINK("large") LINK("large-head") LINK("large-unknown") LINK("403") LINK("204") LINK("xhtml") LINK("plain")},
     {.path = "/never"},
     {.path = "/drip", .text = HTML "Content-Length: 3000\r\n\r\n", .stays_open = true, .drips = true},
     {.path = "/close", .text = ""},
@@ -69,6 +69,7 @@ static const struct answer answers[] = {
     {.path = "/nowhere", .text = "HTTP/1.1 302 Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"},
     {.path = "/to-404", .text = REDIRECT("/404")},
     {.path = "/large", .text = HTML "Content-Length: 5000\r\n\r\n" LINK("in-large"), .stays_open = true},
+    {.path = "/large-head", .text = OK "X: ", .padding = 70000, .stays_open = true},
     {.path = "/large-unknown", .text = HTML "\r\n" LINK("in-large"), .padding = 5000},
     {.path = "/403", .text = "HTTP/1.1 403 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"},
     {.path = "/204", .text = "HTTP/1.1 204 Nothing\r\nConnection: close\r\n\r\n"},

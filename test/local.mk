@@ -302,7 +302,7 @@ EXTRA_PROGRAMS += test/selftest_memcheck
 
 PHONY += memcheck
 memcheck: all $(check_LTLIBRARIES) $(check_PROGRAMS) test/selftest_memcheck$(EXEEXT)
-	TEST_DIVIDE=100 CK_TIMEOUT_MULTIPLIER=50 LINKCHECK_RUN='$(LIBTOOL) --mode=execute $(MEMCHECK)' \
+	TEST_DIVIDE=100 CK_TIMEOUT_MULTIPLIER=50 LINKCHECK_TIMEOUT=3 LINKCHECK_RUN='$(LIBTOOL) --mode=execute $(MEMCHECK)' \
 	EXAMPLES_RUN='$(LIBTOOL) --mode=execute $(MEMCHECK)' \
 	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(MEMCHECK_TESTS)' TEST_SUITE_LOG=memcheck.log \
 		LOG_COMPILER='$(LIBTOOL) --mode=execute $(MEMCHECK)'

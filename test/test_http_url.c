@@ -20,6 +20,7 @@ static const struct {
     {"http://[::1]:8080/", "::1", "[::1]:8080", "/", "http://[::1]:8080/", 8080, false},
     {"http://127.0.0.1/a//b/./..", "127.0.0.1", "127.0.0.1", "/a//b/./..", "http://127.0.0.1/a//b/./..", 80, false},
     {"http://example/a b|\xff?\"", "example", "example", "/a%20b%7C%FF?%22", "http://example/a%20b%7C%FF?%22", 80, false},
+    {"http://[::1]?a[]=[//[1]]", "::1", "[::1]", "/?a%5B%5D=%5B//%5B1%5D%5D", "http://[::1]/?a%5B%5D=%5B//%5B1%5D%5D", 80, false},
     {"http://example/%20%zz", NULL, NULL, NULL, NULL, 0, false},
 };
 
@@ -95,6 +96,10 @@ static const struct {
     {"/..", "http://a/"},
     {"/...", "http://a/..."},
     {"/a/b/../../..", "http://a/"},
+    {"a[1]", "http://a/b/c/a%5B1%5D"},
+    {"//[::1]/[1]", "http://[::1]/%5B1%5D"},
+    {"/x//[1]", "http://a/x//%5B1%5D"},
+    {"http://a]/", NULL},
 };
 
 START_TEST(references_are_resolved) {

@@ -6,7 +6,7 @@
  *     main -> on_lookup -> on_error -> on_answer -> on_turn -> on_retry -> on_error -> ...
  *                          on_deadline -----------------------^
  */
-#include "crawl.h"
+#include "evhttp.h"
 #include "report.h"
 
 #include <errno.h>
@@ -22,6 +22,7 @@ struct fetch;
 struct check {
     struct event_base *base;
     struct site site;
+    struct host host;
     struct crawl *crawl;
     struct evdns_getaddrinfo_request *lookup; /* NULL when it has ended */
     struct event *lookup_deadline;
@@ -71,8 +72,7 @@ static void stop_out_of_memory(struct check *check) {
 /* ---- one fetch ---- */
 
 static void free_exchange(struct fetch *fetch) {
-    if (fetch->connection)
-        evhttp_connection_free(fetch->connection); /* a request that it still has ends without a call */
+    if (fetch->connection) evhttp_connection_free(fetch->connection); /* a request that it still has ends without a call */
     if (fetch->request) evhttp_request_free(fetch->request);
     fetch->connection = NULL;
     fetch->request = NULL;
@@ -114,11 +114,12 @@ static struct fetch *fetch_new(struct check *check, struct page *page) {
 /* Starts a try. -1 when out of memory. A connection that fails at once calls on_answer before this returns. */
 static int try_once(struct fetch *fetch) {
     const struct site *site = &fetch->check->site;
+    const struct host *host = &fetch->check->host;
     struct timeval timeout = milliseconds(site->options.timeout_ms);
     fetch->tries++;
     fetch->code = FETCH_OK;
-    fetch->connection = site_connection(site);
-    fetch->request = site_request(site, on_answer, on_error, fetch);
+    fetch->connection = host_connection(host);
+    fetch->request = host_request(host, on_answer, on_error, fetch);
     if (!fetch->connection || !fetch->request) return -1;
     if (evtimer_add(fetch->deadline, &timeout) < 0) return -1;
     return evhttp_make_request(fetch->connection, fetch->request, EVHTTP_REQ_GET, site_path(site, fetch->page->url));
@@ -138,7 +139,7 @@ static void on_error(enum evhttp_request_error error, void *arg) {
 
 static void on_answer(struct evhttp_request *answered, void *arg) {
     struct fetch *fetch = arg;
-    fetch->code = fetch_result(fetch->request, answered, fetch->error);
+    fetch->code = host_result(&fetch->check->host, fetch->request, answered, fetch->error);
     leave_callback(fetch);
 }
 
@@ -147,9 +148,11 @@ static void start_fetches(struct check *check);
 /* The last try is over: tells the crawl, and makes room for the next page. */
 static void finish(struct fetch *fetch) {
     struct check *check = fetch->check;
+    struct answer answer;
     int result = 0;
-    if (fetch->code == FETCH_OK) result = crawl_answered(check->crawl, fetch->page, fetch->request);
-    else crawl_failed(check->crawl, fetch->page, fetch->code);
+    if (fetch->code != FETCH_OK) crawl_failed(check->crawl, fetch->page, fetch->code);
+    else if ((result = host_answer(&check->host, fetch->request, &answer)) == 0)
+        result = crawl_answered(check->crawl, fetch->page, &answer);
     fetch_free(fetch);
     if (result < 0) {
         stop_out_of_memory(check);
@@ -167,7 +170,7 @@ static void try_again_later(struct fetch *fetch) {
 /* A try is over. A status of 500 and above is an answer, but worth another try as well. */
 static void end_try(struct fetch *fetch) {
     int code = fetch->code;
-    if (code == FETCH_CONNECT) site_next_address(&fetch->check->site);
+    if (code == FETCH_CONNECT) host_next_address(&fetch->check->host);
     if (code == FETCH_OK) code = evhttp_request_get_response_code(fetch->request);
     if (fetch_may_recover(code) && fetch->tries < ATTEMPTS) try_again_later(fetch);
     else finish(fetch);
@@ -212,8 +215,8 @@ static void on_lookup_deadline(evutil_socket_t fd, short what, void *arg) {
     evdns_getaddrinfo_cancel(check->lookup); /* calls on_lookup in the next turn */
 }
 
-static void lookup_failed(struct check *check, int error) {
-    const char *why = check->timed_out ? fetch_describe(FETCH_TIMEOUT) : evutil_gai_strerror(error);
+static void lookup_failed(struct check *check) {
+    const char *why = fetch_describe(check->timed_out ? FETCH_TIMEOUT : FETCH_HOST);
     stop(check, report_could_not_run(check->site.options.target, why));
 }
 
@@ -221,9 +224,9 @@ static void on_lookup(int error, struct evutil_addrinfo *list, void *arg) {
     struct check *check = arg;
     check->lookup = NULL;
     evtimer_del(check->lookup_deadline);
-    if (!error && site_set_addresses(&check->site, list) < 0) error = EVUTIL_EAI_NODATA;
+    if (!error && host_set_addresses(&check->host, list) < 0) error = EVUTIL_EAI_NODATA;
     if (list) evutil_freeaddrinfo(list);
-    if (error) lookup_failed(check, error);
+    if (error) lookup_failed(check);
     else start_fetches(check);
 }
 
@@ -232,7 +235,7 @@ static int look_up(struct check *check) {
     struct evutil_addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct timeval timeout = milliseconds(check->site.options.timeout_ms);
     if (evtimer_add(check->lookup_deadline, &timeout) < 0) return -1;
-    check->lookup = evdns_getaddrinfo(check->site.dns, check->site.host, NULL, &hints, on_lookup, check);
+    check->lookup = evdns_getaddrinfo(check->host.dns, check->host.name, NULL, &hints, on_lookup, check);
     return 0;
 }
 
@@ -247,6 +250,7 @@ static int run(struct check *check) {
 static int set_up(struct check *check, const struct options *options) {
     if (!(check->base = event_base_new())) return report_could_not_run(options->target, strerror(ENOMEM));
     int status = site_open(&check->site, options, check->base);
+    if (status < 0) status = host_open(&check->host, &check->site, check->base);
     if (status >= 0) return status;
     check->crawl = crawl_new(&check->site);
     check->lookup_deadline = evtimer_new(check->base, on_lookup_deadline, check);
@@ -257,6 +261,7 @@ static void check_free(struct check *check) {
     while (check->fetches) fetch_free(check->fetches);
     if (check->lookup_deadline) event_free(check->lookup_deadline);
     crawl_free(check->crawl);
+    host_close(&check->host);
     site_close(&check->site);
     if (check->base) event_base_free(check->base);
 }

@@ -3,7 +3,6 @@
 #include "links.h"
 #include "report.h"
 
-#include <event2/buffer.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,8 +104,7 @@ static int found_redirect(enum url_kind kind, const char *url, void *arg) {
     return 0;
 }
 
-static int take_redirect(struct finder *finder, struct evhttp_request *answer) {
-    const char *location = evhttp_find_header(evhttp_request_get_input_headers(answer), "Location");
+static int take_redirect(struct finder *finder, const char *location) {
     char *url = NULL;
     enum url_kind kind = location ? url_resolve(finder->page->url, location, &url) : URL_MALFORMED;
     int result = kind == URL_NO_MEMORY ? -1 : found_redirect(kind, url, finder);
@@ -118,39 +116,27 @@ static bool is_redirect(int status) {
     return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
 
-static bool is_html(struct evhttp_request *answer) {
+static bool is_html(const char *type) {
     static const char html[] = "text/html";
-    const char *type = evhttp_find_header(evhttp_request_get_input_headers(answer), "Content-Type");
     return type && !strncasecmp(type, html, sizeof html - 1) && strchr("; \t", type[sizeof html - 1]);
 }
 
-/* evhttp did not read it, or not to its end. */
-static bool is_too_large(const struct crawl *crawl, struct evhttp_request *answer) {
-    const char *length = evhttp_find_header(evhttp_request_get_input_headers(answer), "Content-Length");
-    size_t limit = crawl->site->options.max_body;
-    return (length && strtoull(length, NULL, 10) > limit) ||
-           evbuffer_get_length(evhttp_request_get_input_buffer(answer)) > limit;
-}
-
-static int take_links(struct finder *finder, struct evhttp_request *answer) {
-    struct evbuffer *body = evhttp_request_get_input_buffer(answer);
-    size_t size = evbuffer_get_length(body);
-    if (is_too_large(finder->crawl, answer)) return finder->crawl->unread++, 0;
-    if (!is_html(answer) || size == 0) return 0;
-    const unsigned char *html = evbuffer_pullup(body, -1);
-    return html ? links_find(finder->page->url, (const char *)html, size, found_link, finder) : -1;
+static int take_links(struct finder *finder, const struct answer *answer) {
+    if (answer->too_large) return finder->crawl->unread++, 0;
+    if (!is_html(answer->type) || answer->size == 0) return 0;
+    return links_find(finder->page->url, answer->body, answer->size, found_link, finder);
 }
 
 struct page *crawl_next(struct crawl *crawl) {
     return crawl->next < crawl->n_pages ? crawl->pages[crawl->next++] : NULL;
 }
 
-int crawl_answered(struct crawl *crawl, struct page *page, struct evhttp_request *answer) {
+int crawl_answered(struct crawl *crawl, struct page *page, const struct answer *answer) {
     struct finder finder = {crawl, page};
-    int status = evhttp_request_get_response_code(answer), result = 0;
-    if (is_redirect(status)) result = take_redirect(&finder, answer);
-    else if (status / 100 == 2) result = take_links(&finder, answer);
-    else page->code = status;
+    int result = 0;
+    if (is_redirect(answer->status)) result = take_redirect(&finder, answer->location);
+    else if (answer->status / 100 == 2) result = take_links(&finder, answer);
+    else page->code = answer->status;
     crawl->done++;
     report_progress(crawl);
     return result;

@@ -20,6 +20,15 @@ struct link {
     char *text;
 };
 
+/* What a server answered. All of it is the caller's. */
+struct answer {
+    int status;
+    const char *type, *location; /* these headers, or NULL */
+    const char *body;
+    size_t size;
+    bool too_large; /* the body, which was not read then */
+};
+
 struct crawl {
     const struct site *site;
     struct page **pages; /* in the order in which they were found: those from next on are still to be fetched */
@@ -38,7 +47,7 @@ void crawl_free(struct crawl *crawl);
 /* The next page to be fetched, or NULL when none is waiting (more may come with the answers that are under way). */
 struct page *crawl_next(struct crawl *crawl);
 /* What came of it: exactly one of these for each page that crawl_next() gave. -1 when out of memory. */
-int crawl_answered(struct crawl *crawl, struct page *page, struct evhttp_request *answer);
+int crawl_answered(struct crawl *crawl, struct page *page, const struct answer *answer);
 void crawl_failed(struct crawl *crawl, struct page *page, int code);
 
 #endif

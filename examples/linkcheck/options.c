@@ -8,11 +8,12 @@
 
 static const char help[] = "usage: linkcheck [OPTION]... DIR|URL\n"
                            "Finds the broken links of a web site: of the HTML files in the folder DIR, which\n"
-                           "are served on the loopback interface meanwhile, or of the HTTP server at URL.\n"
+                           "are served on the loopback interface meanwhile, or of the server at URL.\n"
                            "\n"
                            "  -j, --jobs=N          requests at a time (default 8)\n"
                            "  -t, --timeout=SECONDS time for a request, from connecting to the last byte (10)\n"
                            "  -m, --max-body=KIB    do not read answers that are larger (16384)\n"
+                           "  -c, --ca=FILE         certificates to trust for https, instead of the system's\n"
                            "  -h, --help            show this\n"
                            "\n"
                            "Starting with DIR/index.html or URL, each page of the same site (scheme, host and\n"
@@ -57,6 +58,9 @@ static int set_option(struct options *options, int option, const char *value) {
         if ((n = number(value, 1 << 20, 1024)) < 0) return usage("not a size from 1 to 1048576 KiB", value);
         options->max_body = (size_t)n;
         return -1;
+    case 'c':
+        options->ca = value;
+        return -1;
     case 'h':
         fputs(help, stdout);
         return 0;
@@ -70,17 +74,17 @@ int options_parse(struct options *options, int argc, char **argv) {
     static const struct option names[] = {{"jobs", required_argument, NULL, 'j'},
                                           {"timeout", required_argument, NULL, 't'},
                                           {"max-body", required_argument, NULL, 'm'},
+                                          {"ca", required_argument, NULL, 'c'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
     static char name[] = "linkcheck"; /* both programs speak as one, so that their outputs can be compared */
     int option, status;
     *options = (struct options){.jobs = 8, .timeout_ms = 10000, .max_body = (size_t)16 << 20};
     argv[0] = name;
-    while ((option = getopt_long(argc, argv, "j:t:m:h", names, NULL)) != -1)
+    while ((option = getopt_long(argc, argv, "j:t:m:c:h", names, NULL)) != -1)
         if ((status = set_option(options, option, optarg)) >= 0) return status;
     if (argc - optind != 1) return usage("one folder or URL is needed", NULL);
     options->target = argv[optind];
-    if (!strncasecmp(options->target, "https://", 8)) return usage("https is not supported", options->target);
-    options->is_url = !strncasecmp(options->target, "http://", 7);
+    options->is_url = !strncasecmp(options->target, "http://", 7) || !strncasecmp(options->target, "https://", 8);
     return -1;
 }

@@ -4,7 +4,6 @@
  * The first three functions are all there is to the flow; the handlers follow in the order in which they are called.
  */
 #include "crawl.h"
-#include "http.h"
 #include "report.h"
 
 #include <errno.h>
@@ -13,9 +12,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef HAVE_TLS
+#include <promise/tls.h>
+#endif
+
 struct check {
     struct site site;
     struct crawl *crawl;
+    promise_http_client_t *client;
+    void *tls;                /* the promise_tls_t of https; or NULL */
     unsigned running;         /* pages that are under way */
     promise_resolver_t *more; /* who waits for one of them to bring more pages; NULL: nobody */
 };
@@ -24,17 +29,17 @@ struct check {
 struct visit {
     struct check *check;
     struct page *page;
+    promise_value_t response; /* kept: the last one that began */
 };
 
-static promise_fn got_addresses, check_pages, next_page, check_page, try_page, try_next_address, refuse_5xx;
+static promise_fn next_page, check_page, try_page, got_head, allow_too_large, refuse_5xx;
 static promise_fn got_answer, got_no_answer, page_done, make_report, could_not_run;
 static bool may_recover(promise_value_t reason, void *arg);
+static void visit_free(void *arg);
 
 static promise_t *check_site(promise_loop_t *loop, struct check *check) {
-    promise_t *p = http_lookup(loop, &check->site);
-    p = promise_timeout(p, check->site.options.timeout_ms);
-    p = promise_then(p, got_addresses, check);
-    p = promise_then(p, check_pages, check);
+    promise_iterator_t *pages = promise_pull(loop, next_page, check);
+    promise_t *p = promise_each(pages, check->site.options.jobs, check_page, check);
     p = promise_then(p, make_report, check);
     return promise_catch(p, could_not_run, check);
 }
@@ -44,33 +49,21 @@ static promise_value_t check_page(promise_value_t page, void *check) {
         .count = ATTEMPTS, .delay_ms = RETRY_DELAY_MS, .no_jitter = true, .again = may_recover};
     struct visit *visit = malloc(sizeof *visit);
     if (!visit) return promise_throw_errno(ENOMEM, "page");
-    *visit = (struct visit){check, promise_as_pointer(page)};
+    *visit = (struct visit){.check = check, .page = promise_as_pointer(page)};
     promise_t *p = promise_retry(NULL, &policy, try_page, visit);
     p = promise_then_catch(p, got_answer, got_no_answer, visit);
     p = promise_finally(p, page_done, check);
-    return promise_adopt(promise_attach(p, visit, free));
+    return promise_adopt(promise_attach(p, visit, visit_free));
 }
 
 static promise_value_t try_page(promise_value_t attempt, void *arg) {
     struct visit *visit = arg;
-    struct site *site = &visit->check->site;
+    const struct promise_http_request request = {.url = visit->page->url, .stream = true};
     (void)attempt;
-    promise_t *p = http_get(NULL, site, visit->page->url);
-    p = promise_timeout(p, site->options.timeout_ms);
-    return promise_adopt(promise_then_catch(p, refuse_5xx, try_next_address, site));
-}
-
-static promise_value_t got_addresses(promise_value_t v, void *arg) {
-    struct check *check = arg;
-    bool found = site_set_addresses(&check->site, http_addresses(v)) == 0;
-    return found ? promise_void() : promise_throw(&dns_errors, EVUTIL_EAI_NODATA, NULL);
-}
-
-static promise_value_t check_pages(promise_value_t v, void *arg) {
-    struct check *check = arg;
-    (void)v;
-    return promise_adopt(
-        promise_each(promise_pull(NULL, next_page, check), check->site.options.jobs, check_page, check));
+    promise_t *p = promise_http_client_request(visit->check->client, &request);
+    p = promise_then(p, got_head, visit);
+    p = promise_timeout(p, visit->check->site.options.timeout_ms);
+    return promise_adopt(promise_then(p, refuse_5xx, visit));
 }
 
 /* A page that waits, or when none does the first that those under way bring; the end when they bring none. */
@@ -93,21 +86,40 @@ static promise_value_t page_done(promise_value_t v, void *arg) {
     return v;
 }
 
-static promise_value_t refuse_5xx(promise_value_t answer, void *site) {
-    int status = evhttp_request_get_response_code(http_answer(answer));
-    (void)site;
-    return status >= 500 ? promise_throw(&http_errors, status, "status %d", status) : answer;
+/* The body counts whatever the status is; void stands for one that is too large. */
+static promise_value_t got_head(promise_value_t response, void *arg) {
+    struct visit *visit = arg;
+    promise_value_set(&visit->response, response);
+    promise_t *body = promise_http_read_body(response, visit->check->site.options.max_body);
+    return promise_adopt(promise_catch(body, allow_too_large, NULL));
 }
 
-static promise_value_t try_next_address(promise_value_t v, void *site) {
-    if (promise_error_is(v, &http_errors, FETCH_CONNECT)) site_next_address(site);
-    return v;
+static promise_value_t allow_too_large(promise_value_t reason, void *arg) {
+    (void)arg;
+    return promise_error_is(reason, &promise_http_errors, PROMISE_HTTP_ETOOLARGE) ? promise_void() : reason;
+}
+
+static promise_value_t refuse_5xx(promise_value_t body, void *arg) {
+    struct visit *visit = arg;
+    int status = promise_http_status(visit->response);
+    return status >= 500 ? promise_throw(&promise_http_errors, status, "status %d", status) : body;
 }
 
 /* FETCH_... or a status; FETCH_OK for what says nothing about the page (out of memory, cancelled). */
 static int code_of(promise_value_t reason) {
     if (promise_is_timeout(reason)) return FETCH_TIMEOUT;
-    return promise_error_domain(reason) == &http_errors ? promise_error_code(reason) : FETCH_OK;
+    if (promise_error_domain(reason) != &promise_http_errors) return FETCH_OK;
+    switch (promise_error_code(reason)) {
+    case PROMISE_HTTP_EURL: /* the host's name is all that url_resolve() has not made as it must be */
+    case PROMISE_HTTP_ERESOLVE: return FETCH_HOST;
+    case PROMISE_HTTP_ECONNECT: return FETCH_CONNECT;
+    case PROMISE_HTTP_ESECURE: return FETCH_SECURE;
+    case PROMISE_HTTP_ETIMEDOUT: return FETCH_TIMEOUT;
+    case PROMISE_HTTP_ETRUNCATED: return FETCH_CLOSED;
+    case PROMISE_HTTP_ETOOLARGE: /* the head */
+    case PROMISE_HTTP_EPROTOCOL: return FETCH_MALFORMED;
+    default: return promise_error_code(reason);
+    }
 }
 
 static bool may_recover(promise_value_t reason, void *arg) {
@@ -115,9 +127,14 @@ static bool may_recover(promise_value_t reason, void *arg) {
     return fetch_may_recover(code_of(reason));
 }
 
-static promise_value_t got_answer(promise_value_t answer, void *arg) {
+static promise_value_t got_answer(promise_value_t body, void *arg) {
     struct visit *visit = arg;
-    int result = crawl_answered(visit->check->crawl, visit->page, http_answer(answer));
+    struct answer answer = {.status = promise_http_status(visit->response),
+                            .type = promise_http_header(visit->response, "Content-Type"),
+                            .location = promise_http_header(visit->response, "Location"),
+                            .too_large = promise_is_void(body)};
+    if (!answer.too_large) answer.body = promise_as_bytes(body, &answer.size);
+    int result = crawl_answered(visit->check->crawl, visit->page, &answer);
     return result < 0 ? promise_throw_errno(ENOMEM, "page") : promise_void();
 }
 
@@ -129,6 +146,12 @@ static promise_value_t got_no_answer(promise_value_t reason, void *arg) {
     return promise_void();
 }
 
+static void visit_free(void *arg) {
+    struct visit *visit = arg;
+    promise_value_clear(&visit->response);
+    free(visit);
+}
+
 static promise_value_t make_report(promise_value_t v, void *arg) {
     struct check *check = arg;
     (void)v;
@@ -137,32 +160,60 @@ static promise_value_t make_report(promise_value_t v, void *arg) {
 
 static promise_value_t could_not_run(promise_value_t reason, void *arg) {
     struct check *check = arg;
-    const char *why = promise_error_message(reason);
-    if (promise_is_timeout(reason)) why = fetch_describe(FETCH_TIMEOUT);
-    else if (promise_error_is(reason, &promise_errno_errors, ENOMEM)) why = strerror(ENOMEM);
+    bool no_memory = promise_error_is(reason, &promise_errno_errors, ENOMEM);
+    const char *why = no_memory ? strerror(ENOMEM) : promise_error_message(reason);
     return promise_int(report_could_not_run(check->site.options.target, why));
 }
 
 /* ---- from the command line to the exit status ---- */
+
+#ifdef HAVE_TLS
+static int speak_tls(struct check *check) {
+    const struct promise_tls_options options = {.authorities_file = check->site.options.ca};
+    check->tls = promise_tls_client(&options);
+    promise_value_t wrong = promise_tls_error(check->tls);
+    promise_http_client_secure(check->client, promise_tls_secure, check->tls);
+    if (!promise_is_rejection(wrong)) return -1;
+    return report_could_not_run(check->site.options.target, promise_error_message(wrong));
+}
+
+static void tls_free(void *tls) { promise_tls_unref(tls); }
+#else
+static int speak_tls(struct check *check) { return report_could_not_run(check->site.options.target, "https is not supported"); }
+
+static void tls_free(void *tls) { (void)tls; }
+#endif
+
+/* A connection stays open for the next page, so that there are as many as jobs. */
+static promise_http_client_t *client_new(promise_loop_t *loop, const struct options *options) {
+    const struct promise_http_client_options client_options = {.max_connections = options->jobs,
+                                                               .max_connections_per_host = options->jobs,
+                                                               .connect_ms = options->timeout_ms,
+                                                               .first_byte_ms = options->timeout_ms,
+                                                               .no_redirects = true, /* they are pages, too */
+                                                               .user_agent = "linkcheck"};
+    return promise_http_client_new(loop, &client_options);
+}
 
 static int run(promise_loop_t *loop, struct check *check, const struct options *options) {
     promise_value_t result = {0};
     int status = site_open(&check->site, options, promise_loop_base(loop));
     if (status >= 0) return status;
     if (!(check->crawl = crawl_new(&check->site))) return report_could_not_run(options->target, strerror(ENOMEM));
+    check->client = client_new(loop, options);
+    if (site_is_secure(&check->site) && (status = speak_tls(check)) >= 0) return status;
     bool failed = promise_loop_run(loop, check_site(loop, check), &result) < 0;
-    status =
-        failed ? report_could_not_run(options->target, promise_error_message(result)) : (int)promise_as_int(result);
+    status = failed ? report_could_not_run(options->target, promise_error_message(result)) : (int)promise_as_int(result);
     promise_value_clear(&result);
     return status;
 }
 
 static void check_free(struct check *check, promise_loop_t *loop) {
     if (check->more) promise_abandon(check->more);
-    promise_loop_turn(loop); /* a lookup that was cancelled, and connections that were freed, end in the next turn */
     crawl_free(check->crawl);
     site_close(&check->site);
     promise_loop_free(loop);
+    tls_free(check->tls);
 }
 
 int main(int argc, char **argv) {

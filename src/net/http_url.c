@@ -14,9 +14,16 @@
 /* In no URL (RFC 3986, appendix A), but people write them. Control characters are refused. */
 static bool is_escaped(unsigned char c) { return c == ' ' || c >= 127 || strchr("\"<>\\^`{|}", c) != NULL; }
 
+/* Where the host and port end: 0 when text has none. Brackets are of an IPv6 address there, and nowhere else. */
+static size_t end_of_authority(const char *text) {
+    size_t scheme = strcspn(text, ":/?#"), begin = text[scheme] == ':' ? scheme + 1 : 0;
+
+    return strncmp(text + begin, "//", 2) != 0 ? 0 : begin + 2 + strcspn(text + begin + 2, "/?#");
+}
+
 /* A copy with such characters escaped, up to the fragment; NULL: see wrong. */
 static char *escape(const char *text, const char **wrong) {
-    size_t size = strcspn(text, "#");
+    size_t size = strcspn(text, "#"), authority = end_of_authority(text);
     char *copy = promise_memory_alloc(3 * size + 1), *to = copy;
 
     *wrong = NULL;
@@ -28,7 +35,7 @@ static char *escape(const char *text, const char **wrong) {
             promise_memory_free(copy);
             return NULL;
         }
-        if (is_escaped(c)) to += snprintf(to, 4, "%%%02X", c);
+        if (is_escaped(c) || (i >= authority && (c == '[' || c == ']'))) to += snprintf(to, 4, "%%%02X", c);
         else *to++ = (char)c;
     }
     *to = 0;
