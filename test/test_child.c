@@ -587,7 +587,7 @@ START_TEST(writing_to_who_has_left_is_epipe) {
     line_is(promise_child_stdout(c), "closed");
     got = text_of(promise_stream_write(promise_child_stdin(c), promise_string("x")));
     if (!strcmp(got, "void")) got = text_of(promise_stream_drain(promise_child_stdin(c))); /* not seen before it is tried */
-    ck_assert_str_eq(got, "!write to: Broken pipe");
+    ck_assert_str_eq(got, "!write to the other end: Broken pipe");
     promise_child_close(c);
     children_end();
 }
