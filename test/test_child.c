@@ -418,7 +418,8 @@ static const char *const *self(const char *what) {
     argv[1] = what;
     return argv;
 }
-#define SELF(what, ...) promise_child_spawn(loop, &OPTIONS(OUT, .file = program, .argv = self(what), __VA_ARGS__))
+#define SELF(what) SELF_WITH(what, .folder = NULL)
+#define SELF_WITH(what, ...) promise_child_spawn(loop, &OPTIONS(OUT, .file = program, .argv = self(what), __VA_ARGS__))
 
 /* Whatever the way that the others are closed. */
 START_TEST(no_descriptor_that_was_not_asked_for) {
@@ -429,7 +430,7 @@ START_TEST(no_descriptor_that_was_not_asked_for) {
     high = fcntl(pipe_ends[0], F_DUPFD, 200);
     children_start(0);
     promise__child_without = ways[_i];
-    ck_assert_str_eq(output(SELF("fds", .in = PROMISE_CHILD_PIPE, .err = PROMISE_CHILD_PIPE)), "0 1 2\n");
+    ck_assert_str_eq(output(SELF_WITH("fds", .in = PROMISE_CHILD_PIPE, .err = PROMISE_CHILD_PIPE)), "0 1 2\n");
     ck_assert_str_eq(output(SELF("fds")), "0 1 2\n");
     children_end();
     close(pipe_ends[0]);
@@ -471,7 +472,7 @@ START_TEST(just_the_descriptors_that_were_asked_for) {
 list:
     given[0] = (struct promise_child_fd){fds[0], 5};
     given[1] = (struct promise_child_fd){fds[0], 3};
-    ck_assert_str_eq(output(SELF("fds", .fds = given, .fd_count = 2)), "0 1 2 3 5\n");
+    ck_assert_str_eq(output(SELF_WITH("fds", .fds = given, .fd_count = 2)), "0 1 2 3 5\n");
     for (int i = 0; i < 4; i++) ck_assert_int_eq(fcntl(fds[i], F_GETFD), FD_CLOEXEC); /* ours are as they were */
     for (int i = 0; i < 4; i++) close(fds[i]);
     children_end();
@@ -505,7 +506,7 @@ START_TEST(a_group_of_its_own) {
     char want[64];
 
     children_start(_i);
-    c = SELF("group", .new_group = true);
+    c = SELF_WITH("group", .new_group = true);
     snprintf(want, sizeof want, "%d\n", (int)promise_child_pid(c));
     ck_assert_str_eq(output(c), want);
     c = SELF("group");
