@@ -210,6 +210,8 @@ EXTRA_DIST += \
 	examples/tour/fd.expected \
 	examples/tour/hello.expected \
 	examples/tour/host.expected \
+	examples/tour/http_client.expected \
+	examples/tour/http_server.expected \
 	examples/tour/iterator.expected \
 	examples/tour/listener.expected \
 	examples/tour/loop.expected \
