@@ -10,7 +10,7 @@
  *
  * Every failure is one rejection in promise_http_errors, which begins with the method and the URL and has what it came of as
  * its cause. Only a request that is no good (EINVAL), a body_stream's own rejections, PROMISE_ECANCELED, PROMISE_ECLOSED and
- * ENOMEM come as they are.
+ * ENOMEM come as they are; and what ends a streamed body, once the response is there, says nothing of the URL.
  */
 #ifndef PROMISE_HTTP_CLIENT_H
 #define PROMISE_HTTP_CLIENT_H
