@@ -37,7 +37,7 @@ library_exports = -export-symbols-regex '^promise_[a-z]'
 
 # All of it, internal names included: what white-box tests link.
 noinst_LTLIBRARIES += libcore.la
-libcore_la_CPPFLAGS = $(library_cppflags)
+libcore_la_CPPFLAGS = $(library_cppflags) -I$(top_srcdir)/src
 libcore_la_CFLAGS = $(library_cflags)
 libcore_la_LIBADD = $(LIBEVENT_LIBS)
 libcore_la_SOURCES = \
