@@ -67,6 +67,7 @@ libcore_la_SOURCES = \
 	src/listener.c \
 	src/loop.c \
 	src/loop.h \
+	src/mail.h \
 	src/memory.c \
 	src/memory.h \
 	src/name.c \

@@ -76,6 +76,7 @@ bool promise__host_run_jobs(struct event_host *h) {
     if (!h->loop || h->loop->draining || h->loop->canceling) return false;
     more = promise_loop_drain(h->loop);
     if (h->streams && h->loop) promise__streams_look(h);
+    if (h->later && h->loop) promise__drain_has_ended(h);
     return more;
 }
 

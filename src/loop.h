@@ -9,6 +9,7 @@
 #include "timerqueue.h"
 
 struct event;
+struct mail;
 
 struct event_host {
     promise_loop_t *loop; /* NULL once it is gone */
@@ -18,6 +19,7 @@ struct event_host {
     struct event *drain;
     promise_mailbox_t *mailbox; /* made when it is first asked for */
     struct event *mail;         /* the mailbox's wake-up */
+    struct mail *later, *later_last; /* what is to be opened when the drain has ended */
     struct timer_queue timers;
     struct event *alarm; /* the one event of all timers */
     uint64_t rings;      /* when the alarm is set for, in microseconds of the clock, not later than the first timer; or never */
@@ -49,5 +51,6 @@ void promise__signals_release(void);
 
 /* remote.c: the loop is going: nothing comes through any more, and what is there is let go of. */
 void promise__mailbox_close(struct event_host *h);
+void promise__drain_has_ended(struct event_host *h);
 
 #endif

@@ -15,18 +15,20 @@
 #include <event2/event.h>
 
 #include "loop.h"
+#include "mail.h"
 
-enum action { RESOLVE, REJECT, ABANDON, CALL, NUDGE };
+enum action { RESOLVE, REJECT, ABANDON };
 
-struct mail {
-    struct mail *next;
-    enum action action;
+struct post {
+    struct mail mail; /* first in each, so that one is the other */
+    promise_fn *fn;
     promise_value_t value;
-    promise_fn *fn; /* CALL */
 };
 
 struct promise_remote {
-    struct mail mail; /* first, so that one is the other */
+    struct mail mail;
+    enum action action;
+    promise_value_t value;
     promise_mailbox_t *mailbox;
     /* the loop's thread only: */
     promise_resolver_t *resolver; /* NULL once the loop is gone */
@@ -38,8 +40,11 @@ struct promise_mailbox {
     atomic_size_t life; /* what keeps the memory: one for all refs, one for each push that may still have to write */
     _Atomic(struct mail *) stack;
     int wake_read, wake_write;
-    atomic_bool nudged;
-    struct mail nudge;         /* brings a reference back to the loop, so that it sees that nobody is left */
+    struct nudge {
+        struct mail mail; /* brings a reference back to the loop, so that it sees that nobody is left */
+        promise_mailbox_t *mailbox;
+        atomic_bool sent;
+    } nudge;
     promise_remote_t *remotes; /* the loop's thread only: those that have not been used */
 };
 
@@ -57,7 +62,7 @@ static void unpin(promise_mailbox_t *m) {
     promise__free(m);
 }
 
-static void mailbox_release(promise_mailbox_t *m) {
+void promise__mailbox_release(promise_mailbox_t *m) {
     if (atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) == 1) unpin(m);
 }
 
@@ -70,7 +75,7 @@ static void wake(promise_mailbox_t *m) {
 
 /* -1 when the loop is gone: then what it did to the mail is seen here, as by acquire. The reference that goes with a mail,
  * and the mailbox with it, may be gone as soon as it is on the stack: who has to write then keeps it alive. */
-static int push(promise_mailbox_t *m, struct mail *mail) {
+int promise__mail_send(promise_mailbox_t *m, struct mail *mail) {
     struct mail *top = atomic_load_explicit(&m->stack, memory_order_acquire);
     bool pinned = false;
 
@@ -102,7 +107,7 @@ void promise_mailbox_unref(promise_mailbox_t *m) {
     while (refs > 2)
         if (atomic_compare_exchange_weak_explicit(&m->refs, &refs, refs - 1, memory_order_acq_rel, memory_order_relaxed))
             return;
-    if (atomic_exchange(&m->nudged, true) || push(m, &m->nudge) < 0) mailbox_release(m);
+    if (atomic_exchange(&m->nudge.sent, true) || promise__mail_send(m, &m->nudge.mail) < 0) promise__mailbox_release(m);
 }
 
 /* One reference of our own that may leave for another thread (H3). */
@@ -130,30 +135,40 @@ static void use(promise_remote_t *remote, enum action action, promise_value_t v,
         return;
     }
     m = remote->mailbox;
-    remote->mail.action = action;
-    remote->mail.value = v;
-    if (push(m, &remote->mail) == 0) return; /* the reference to the mailbox goes with it */
+    remote->action = action;
+    remote->value = v;
+    if (promise__mail_send(m, &remote->mail) == 0) return; /* the reference to the mailbox goes with it */
     promise__release(v);
     promise__free(remote);
-    mailbox_release(m);
+    promise__mailbox_release(m);
 }
 
 void promise_remote_resolve(promise_remote_t *remote, promise_value_t v) { use(remote, RESOLVE, v, __func__); }
 void promise_remote_reject(promise_remote_t *remote, promise_value_t reason) { use(remote, REJECT, reason, __func__); }
 void promise_remote_abandon(promise_remote_t *remote) { use(remote, ABANDON, promise_void(), __func__); }
 
+/* As by promise_try, but with a value. */
+static void open_post(struct mail *mail, promise_loop_t *loop) {
+    promise_fn *fn = ((struct post *)mail)->fn;
+    promise_value_t v = ((struct post *)mail)->value;
+
+    promise__free(mail);
+    if (loop->dying) promise__release(v);
+    else promise_unref(promise_then_catch(promise__settled(loop, v), fn, fn, NULL));
+}
+
 int promise_post(promise_mailbox_t *m, promise_fn *fn, promise_value_t v) {
-    struct mail *mail;
+    struct post *post;
 
     if (!m) promise__stop("promise_post: the mailbox is NULL");
     if (!fn) promise__stop("promise_post: fn is NULL");
     v = take_to_cross(v, __func__);
-    mail = promise__malloc(sizeof *mail);
-    if (mail) {
-        *mail = (struct mail){.action = CALL, .value = v, .fn = fn};
-        if (push(m, mail) == 0) return 0;
+    post = promise__malloc(sizeof *post);
+    if (post) {
+        *post = (struct post){{.open = open_post}, fn, v};
+        if (promise__mail_send(m, &post->mail) == 0) return 0;
     }
-    promise__free(mail);
+    promise__free(post);
     promise__release(v);
     return -1;
 }
@@ -173,31 +188,32 @@ static void remote_unlink(promise_remote_t *remote) {
     if (remote->next) remote->next->link = remote->link;
 }
 
-static void open_remote(promise_mailbox_t *m, promise_remote_t *remote) {
+static void open_remote(struct mail *mail, promise_loop_t *loop) {
+    promise_remote_t *remote = (promise_remote_t *)mail;
+    promise_mailbox_t *m = remote->mailbox;
     promise_resolver_t *resolver = remote->resolver;
-    struct mail mail = remote->mail;
+    enum action action = remote->action;
+    promise_value_t v = remote->value;
 
+    (void)loop;
     if (resolver) remote_unlink(remote);
     promise__free(remote);
-    if (!resolver) promise__release(mail.value);
-    else if (mail.action == RESOLVE) promise_resolve(resolver, mail.value);
-    else if (mail.action == REJECT) promise_reject(resolver, mail.value);
+    if (!resolver) promise__release(v);
+    else if (action == RESOLVE) promise_resolve(resolver, v);
+    else if (action == REJECT) promise_reject(resolver, v);
     else promise_abandon(resolver);
-    mailbox_release(m);
+    promise__mailbox_release(m);
 }
 
-/* As by promise_try, but with a value. */
-static void open_call(struct event_host *h, struct mail *mail) {
-    promise_fn *fn = mail->fn;
-    promise_value_t v = mail->value;
+static void open_nudge(struct mail *mail, promise_loop_t *loop) {
+    struct nudge *nudge = (struct nudge *)mail;
 
-    promise__free(mail);
-    if (h->loop->dying) promise__release(v);
-    else promise_unref(promise_then_catch(promise__settled(h->loop, v), fn, fn, NULL));
+    (void)loop;
+    atomic_store(&nudge->sent, false);
+    promise__mailbox_release(nudge->mailbox);
 }
 
 static void open_all(struct event_host *h, struct mail *mail) {
-    promise_mailbox_t *m = h->mailbox;
     struct mail *oldest = NULL, *next;
 
     for (; mail; mail = next) { /* the last came on top */
@@ -207,11 +223,26 @@ static void open_all(struct event_host *h, struct mail *mail) {
     }
     for (mail = oldest; mail; mail = next) {
         next = mail->next;
-        if (mail->action == NUDGE) {
-            atomic_store(&m->nudged, false);
-            mailbox_release(m);
-        } else if (mail->action == CALL) open_call(h, mail);
-        else open_remote(m, (promise_remote_t *)mail);
+        mail->open(mail, h->loop);
+    }
+}
+
+void promise__after_drain(promise_loop_t *loop, struct mail *mail) {
+    struct event_host *h = promise__event_host(loop);
+
+    mail->next = NULL;
+    if (h->later) h->later_last->next = mail;
+    else h->later = mail;
+    h->later_last = mail;
+}
+
+void promise__drain_has_ended(struct event_host *h) {
+    struct mail *mail = h->later, *next;
+
+    h->later = NULL;
+    for (; mail; mail = next) {
+        next = mail->next;
+        mail->open(mail, h->loop);
     }
 }
 
@@ -237,10 +268,11 @@ void promise__mailbox_close(struct event_host *h) {
         remote->resolver = NULL; /* before CLOSED is seen: then the remote is its thread's to free */
     }
     m->remotes = NULL;
+    promise__drain_has_ended(h);
     open_all(h, atomic_exchange_explicit(&m->stack, CLOSED, memory_order_acq_rel));
     event_free(h->mail);
     h->mailbox = NULL;
-    mailbox_release(m);
+    promise__mailbox_release(m);
 }
 
 static promise_mailbox_t *mailbox_new(void) {
@@ -256,8 +288,9 @@ static promise_mailbox_t *mailbox_new(void) {
     atomic_init(&m->refs, 1);
     atomic_init(&m->life, 1);
     atomic_init(&m->stack, NULL);
-    atomic_init(&m->nudged, false);
-    m->nudge.action = NUDGE;
+    atomic_init(&m->nudge.sent, false);
+    m->nudge.mail.open = open_nudge;
+    m->nudge.mailbox = m;
     for (int i = 0; i < 2; i++) {
         evutil_make_socket_nonblocking(ends[i]);
         evutil_make_socket_closeonexec(ends[i]);
@@ -274,7 +307,7 @@ static promise_mailbox_t *the_mailbox(struct event_host *h) {
     if (!h->mailbox) return NULL;
     h->mail = event_new(h->base, h->mailbox->wake_read, EV_READ | EV_PERSIST, mail_due, h);
     if (h->mail) return h->mailbox;
-    mailbox_release(h->mailbox);
+    promise__mailbox_release(h->mailbox);
     return h->mailbox = NULL;
 }
 
@@ -286,14 +319,25 @@ static struct event_host *host_of(promise_loop_t *loop, const char *function) {
     return h;
 }
 
-promise_mailbox_t *promise_loop_mailbox(promise_loop_t *loop) {
-    struct event_host *h = host_of(promise__loop_arg(loop, __func__), __func__);
+promise_mailbox_t *promise__loop_mailbox(promise_loop_t *loop, const char *function) {
+    struct event_host *h = host_of(loop, function);
 
     if (!the_mailbox(h)) return NULL;
     promise_mailbox_ref(h->mailbox);
     if (watch(h) == 0) return h->mailbox;
-    mailbox_release(h->mailbox);
+    promise__mailbox_release(h->mailbox);
     return NULL;
+}
+
+promise_mailbox_t *promise_loop_mailbox(promise_loop_t *loop) {
+    return promise__loop_mailbox(promise__loop_arg(loop, __func__), __func__);
+}
+
+void promise__mailbox_give_back(promise_loop_t *loop, promise_mailbox_t *m) {
+    struct event_host *h = promise__event_host(loop);
+
+    promise__mailbox_release(m);
+    if (h->mailbox) watch(h);
 }
 
 /* NULL when out of memory. */
@@ -301,7 +345,7 @@ static promise_remote_t *remote_add(struct event_host *h, promise_resolver_t *re
     promise_remote_t *remote = promise__malloc(sizeof *remote);
 
     if (!remote) return NULL;
-    *remote = (promise_remote_t){.mailbox = promise_mailbox_ref(h->mailbox), .resolver = resolver};
+    *remote = (promise_remote_t){.mail.open = open_remote, .mailbox = promise_mailbox_ref(h->mailbox), .resolver = resolver};
     remote->next = h->mailbox->remotes;
     remote->link = &h->mailbox->remotes;
     if (remote->next) remote->next->link = &remote->next;
@@ -309,7 +353,7 @@ static promise_remote_t *remote_add(struct event_host *h, promise_resolver_t *re
     if (watch(h) == 0) return remote;
     remote_unlink(remote);
     promise__free(remote);
-    mailbox_release(h->mailbox);
+    promise__mailbox_release(h->mailbox);
     return NULL;
 }
 
