@@ -123,6 +123,7 @@ check_PROGRAMS += \
 	examples/tour/combine \
 	examples/tour/connect \
 	examples/tour/connect_name \
+	examples/tour/coroutine \
 	examples/tour/datagram \
 	examples/tour/dns \
 	examples/tour/error \
@@ -157,6 +158,8 @@ examples_tour_combine_SOURCES = examples/tour/combine.c $(TOUR)
 examples_tour_combine_LDADD = $(EXAMPLE_LIBS)
 examples_tour_connect_SOURCES = examples/tour/connect.c $(TOUR)
 examples_tour_connect_LDADD = $(EXAMPLE_LIBS)
+examples_tour_coroutine_SOURCES = examples/tour/coroutine.c $(TOUR)
+examples_tour_coroutine_LDADD = $(EXAMPLE_LIBS)
 examples_tour_datagram_SOURCES = examples/tour/datagram.c $(TOUR)
 examples_tour_datagram_LDADD = $(EXAMPLE_LIBS)
 examples_tour_connect_name_SOURCES = examples/tour/connect_name.c $(TOUR)
@@ -204,6 +207,7 @@ EXTRA_DIST += \
 	examples/tour/combine.expected \
 	examples/tour/connect.expected \
 	examples/tour/connect_name.expected \
+	examples/tour/coroutine.expected \
 	examples/tour/datagram.expected \
 	examples/tour/dns.expected \
 	examples/tour/error.expected \

@@ -8,6 +8,7 @@
  *     <promise/promise.h>   promises and resolvers: new, then, catch, finally, attach, cancel
  *     <promise/combine.h>   all, all_settled, any, race, some
  *     <promise/iterator.h>  many things: map, each, filter, reduce, repeat
+ *     <promise/coroutine.h> async and await
  *     <promise/timer.h>     sleep, timeout, ticks, retry
  *     <promise/fd.h>        waiting for file descriptors
  *     <promise/signal.h>    signals of the process
@@ -36,6 +37,7 @@
 #include <promise/combine.h>
 #include <promise/connect.h>
 #include <promise/connect_name.h>
+#include <promise/coroutine.h>
 #include <promise/datagram.h>
 #include <promise/dns.h>
 #include <promise/error.h>

@@ -13,6 +13,7 @@ static promise_t *next_up(const promise_t *p) {
     parent = promise__untag(p->next);
     if (parent->flags & FLAG_SETTLED || parent->refs) return NULL;
     if (promise__kind(p) == KIND_ADOPT && promise__kind(parent) == KIND_SHIELD) return NULL;
+    if (promise__kind(p) == KIND_COROUTINE && promise__coroutine_is_shielded(p)) return NULL;
     return parent;
 }
 
@@ -34,6 +35,11 @@ static bool must_wait(const promise_t *p) {
     }
 }
 
+/* A handler that runs, or a coroutine that runs or awaits a shield: those hear of it later, if at all. */
+static bool goes_on(const promise_t *p) {
+    return promise__loop(p)->running == p || (promise__kind(p) == KIND_COROUTINE && promise__coroutine_is_shielded(p));
+}
+
 void promise__cancel_up(promise_t *p) {
     promise_t *start = p, *below = p, *up = p;
 
@@ -43,8 +49,8 @@ void promise__cancel_up(promise_t *p) {
         below = p;
         p = up;
         up = next_up(up);
-    } while (up && up != start);          /* a circle that was too long to be refused is cut where it came round */
-    if (promise__loop(p)->running == p) { /* it finishes; what it returns is cancelled (K3), and waited for (O3) */
+    } while (up && up != start); /* a circle that was too long to be refused is cut where it came round */
+    if (goes_on(p)) {            /* it finishes; what it returns is cancelled (K3), and waited for (O3) */
         if (below != p) below->flags |= FLAG_OVERRIDE;
     } else if (must_wait(p) && !up) {
         p->flags |= FLAG_OVERRIDE;

@@ -70,6 +70,7 @@ static inline promise_value_t promise__mark(promise_value_t v, unsigned owner) {
 static inline void *promise__object(promise_value_t v) { return ((struct cell *)v.as.pointer)->object; }
 
 void promise__unref_by_value(promise_t *p); /* job.c: a value lets go of its promise */
+bool promise__is_releasing(void);        /* is somebody above us on the stack freeing values? */
 void promise__retain_slow(promise_value_t v);
 void promise__release_slow(promise_value_t v);
 

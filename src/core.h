@@ -40,7 +40,8 @@ enum kind {
     KIND_ADOPT,     /* passes the outcome on */
     KIND_SHIELD,    /* the same; no cancel goes through */
     KIND_TIMEOUT,
-    KIND_ELEMENT    /* a combinator's hand on one of its inputs; nobody's promise */
+    KIND_ELEMENT,   /* a combinator's hand on one of its inputs; nobody's promise */
+    KIND_COROUTINE  /* then_async, async: runs on a stack of its own; suspended, waits for what it awaits */
 };
 
 enum {
@@ -81,12 +82,16 @@ struct promise {
                 promise_value_t value; /* settled: the outcome; thenable */
             };
         };
-        struct { /* reaction; finally has one handler, and the input's outcome while it waits */
+        struct { /* reaction; finally has one handler, and the input's outcome while it waits; coroutine */
             promise_fn *fulfilled;
             void *arg;
             union {
                 promise_fn *rejected;
                 promise_value_t saved;
+                struct {
+                    struct coroutine *coroutine; /* at the top of its stack; NULL until it is started */
+                    size_t stack_size;           /* as asked for; 0: the default */
+                };
             };
         };
         struct { /* attach */
@@ -129,8 +134,9 @@ struct page;
 struct promise_loop {
     /* the queue of jobs */
     promise_t *head, **tail;
-    promise_t *running; /* whose handler is on the stack */
+    promise_t *running; /* whose handler is on the stack, or which coroutine is on its own */
     unsigned budget;
+    unsigned at_once; /* awaits of what has settled that are still no wait, in this slice (J1) */
     bool draining;
     bool woken; /* a drain will come, or is running: nobody needs to wake the host */
     bool canceling;    /* somebody above us on the stack goes through the work list */
@@ -269,6 +275,17 @@ static inline promise_value_t promise__call(promise_loop_t *loop, promise_t *p, 
     return promise__returned(result);
 }
 
+/* ---- promise.c ---- */
+
+/* A new promise of that kind that is to wait for p; or NULL, then p is consumed, and *instead is what there is. */
+promise_t *promise__derive(promise_t *p, enum kind kind, promise_t **instead);
+
+/* ---- tasks/coroutine.c ---- */
+
+/* Its input has come: what it was started for, or what it awaits. */
+void promise__coroutine_run(promise_loop_t *loop, promise_t *p, promise_value_t input);
+bool promise__coroutine_is_shielded(const promise_t *p); /* does it await a shield? */
+
 /* ---- unhandled.c ---- */
 
 void promise__unhandled_add(promise_loop_t *loop, promise_t *p);
@@ -318,6 +335,7 @@ static inline promise_value_t promise__no_object(const promise_loop_t *loop) {
 
 void promise__name_forget(promise_t *p);
 void promise__names_free(promise_loop_t *loop);
+const char *promise__name_of(const promise_t *p); /* or NULL */
 /* What p, pending, waits for in the end: its name, or where it was made, for messages. */
 const char *promise__describe_source(const promise_t *p, char *buffer, size_t size);
 

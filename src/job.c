@@ -186,6 +186,7 @@ static PROMISE_INLINE void run(promise_loop_t *loop, promise_t *c, promise_value
 
     if (PROMISE_UNLIKELY(kind != KIND_REACTION)) {
         if (kind == KIND_ELEMENT) run_element(loop, c, input);
+        else if (kind == KIND_COROUTINE) promise__coroutine_run(loop, c, input);
         else promise__react(loop, c, input);
         return;
     }
@@ -237,6 +238,7 @@ bool promise__drain(promise_loop_t *loop, unsigned budget) {
 
     promise__current = loop;
     loop->draining = loop->woken = true;
+    loop->at_once = budget;
     if (loop->rejected.first) promise__unhandled_slice(loop);
     do {
         promise__cancel_all(loop);

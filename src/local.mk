@@ -11,6 +11,7 @@ core_headers = \
 	include/promise/child.h \
 	include/promise/combine.h \
 	include/promise/connect.h \
+	include/promise/coroutine.h \
 	include/promise/datagram.h \
 	include/promise/error.h \
 	include/promise/export.h \
@@ -92,6 +93,12 @@ libcore_la_SOURCES = \
 	src/stream_read.c \
 	src/stream_wait.c \
 	src/stream_write.c \
+	src/tasks/context.c \
+	src/tasks/context.h \
+	src/tasks/coroutine.c \
+	src/tasks/coroutine.h \
+	src/tasks/stack.c \
+	src/tasks/stack.h \
 	src/timer.c \
 	src/timerqueue.c \
 	src/timerqueue.h \

@@ -76,18 +76,18 @@ int promise_set_name(promise_t *p, const char *text) {
     return 0;
 }
 
-static const char *name_of(const promise_t *p) { return p->flags & FLAG_NAMED ? (*find(promise__loop(p), p))->text : NULL; }
+const char *promise__name_of(const promise_t *p) { return p->flags & FLAG_NAMED ? (*find(promise__loop(p), p))->text : NULL; }
 
 const char *promise_get_name(const promise_t *p) {
     promise__check(p, __func__);
-    return name_of(p);
+    return promise__name_of(p);
 }
 
 const char *promise__describe_source(const promise_t *p, char *buffer, size_t size) {
     const char *name = NULL, *place = "an unknown place";
     int steps = 1000000;
 
-    while (p && !(name = name_of(p))) {
+    while (p && !(name = promise__name_of(p))) {
         if (p->flags & FLAG_RESOLVERS && p->place) place = p->place;
         if (promise__kind(p) == KIND_AGGREGATE || promise__kind(p) == KIND_WALK) p = p->ring;
         p = p && promise__is_child(p) && steps-- > 0 ? promise__parent(p, &steps) : NULL;

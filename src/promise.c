@@ -153,8 +153,7 @@ void promise_on_cancel(promise_resolver_t *resolver, void (*stop)(void *arg), vo
 
 /* ---- the consumer's side ---- */
 
-/* A new promise of that kind that waits for p, consumed; or what there is instead, when there is none. */
-static promise_t *derive(promise_t *p, enum kind kind, promise_t **instead) {
+promise_t *promise__derive(promise_t *p, enum kind kind, promise_t **instead) {
     promise_loop_t *loop = promise__loop(p);
     promise_t *c = NULL;
 
@@ -173,7 +172,7 @@ static promise_value_t refuse(promise_value_t v, void *arg) {
 }
 
 static PROMISE_NOINLINE promise_t *react_slow(promise_t *p, promise_fn *fulfilled, promise_fn *rejected, void *arg) {
-    promise_t *instead, *c = derive(p, KIND_REACTION, &instead);
+    promise_t *instead, *c = promise__derive(p, KIND_REACTION, &instead);
 
     if (PROMISE_UNLIKELY(!c)) return instead;
     if (PROMISE_UNLIKELY(promise__loop(p)->dying)) {
@@ -230,7 +229,7 @@ promise_t *promise_finally(promise_t *p, promise_fn *fn, void *arg) {
     promise__check(p, __func__);
     check_fn(fn, __func__);
     if (promise__loop(p)->dying) return react_slow(p, refuse, NULL, NULL);
-    c = derive(p, KIND_FINALLY, &instead);
+    c = promise__derive(p, KIND_FINALLY, &instead);
     if (!c) return instead;
     c->fulfilled = fn;
     c->arg = arg;
@@ -242,7 +241,7 @@ promise_t *promise_shield(promise_t *p) {
     promise_t *c, *instead;
 
     promise__check(p, __func__);
-    c = derive(p, KIND_SHIELD, &instead);
+    c = promise__derive(p, KIND_SHIELD, &instead);
     if (!c) return instead;
     promise__wait_for(c, p);
     return c;

@@ -22,6 +22,8 @@ void promise__retain_slow(promise_value_t v) {
 static _Thread_local struct cell *dead_cells;
 static _Thread_local bool freeing;
 
+bool promise__is_releasing(void) { return freeing; }
+
 static PROMISE_COLD void free_dead_cells(void) {
     freeing = true;
     while (dead_cells) {

@@ -1,0 +1,267 @@
+/* Coroutines: starting, awaiting, leaving. */
+#include "tasks/coroutine.h"
+
+#include <string.h>
+
+enum { ALIGNMENT = 64 };
+
+/* ---- who is running ---- */
+
+static promise_t *running(void) {
+    promise_t *p = promise__current ? promise__current->running : NULL;
+
+    return p && promise__kind(p) == KIND_COROUTINE ? p : NULL;
+}
+
+const void *promise__coroutine_current(void) { return running(); }
+
+promise_t *promise__coroutine_arg(const char *function) {
+    promise_t *p = running();
+
+    if (PROMISE_UNLIKELY(!p))
+        promise__stop("%s: expected a coroutine (promise_async, promise_then_async), called outside of one", function);
+    return p;
+}
+
+bool promise_in_coroutine(void) { return running(); }
+
+/* ---- on its stack ---- */
+
+/* Each is out of the list before it runs: it may await, and defer more. */
+static void run_deferred(promise_loop_t *loop, struct coroutine *co) {
+    promise_t *slot;
+
+    while ((slot = co->deferred)) {
+        void (*fn)(void *arg) = slot->free_object;
+        void *arg = slot->object;
+        co->deferred = slot->next;
+        promise__slab_release(loop, slot);
+        fn(arg);
+    }
+}
+
+static void body(void *arg) {
+    struct coroutine *co = arg;
+    promise_t *p = co->promise;
+    promise_value_t result = promise__returned(p->fulfilled(promise__mark(co->input, MARK_LENT), p->arg));
+
+    run_deferred(promise__loop(p), co);
+    co->outcome = result;
+    co->left = true;
+    promise__context_leave(&co->context, co->drain);
+}
+
+/* ---- from the drain ---- */
+
+/* It gives its stack back before anything comes of its end. */
+static void leave(promise_t *p, struct coroutine *co) {
+    promise_value_t input = co->input, result = co->outcome;
+    struct promise__stack stack = co->stack;
+
+    promise__stack_give(&stack);
+    promise__release(input);
+    promise__resolve(p, result);
+}
+
+/* J5: when the loop goes it is as if each were cancelled. */
+static void enter(promise_loop_t *loop, promise_t *p, struct coroutine *co) {
+    struct promise__context here;
+
+    if (PROMISE_UNLIKELY(loop->dying)) p->flags |= FLAG_CANCELED;
+    co->drain = &here;
+    loop->running = p;
+    promise__context_switch(&here, &co->context);
+    loop->running = NULL;
+    if (co->left) leave(p, co);
+}
+
+/* Appends text to what is in the buffer, as far as there is room. */
+static void append(char *buffer, size_t size, const char *text) {
+    size_t used = strlen(buffer);
+
+    while (*text && used + 1 < size) buffer[used++] = *text++;
+    buffer[used] = 0;
+}
+
+/* Who overflowed its stack: called by a signal's handler. */
+static void describe(void *arg, char *buffer, size_t size) {
+    const char *name = promise__name_of(arg);
+
+    if (!size) return;
+    buffer[0] = 0;
+    append(buffer, size, name ? "the coroutine \"" : "a coroutine without a name (promise_set_name)");
+    if (!name) return;
+    append(buffer, size, name);
+    append(buffer, size, "\"");
+}
+
+static void start(promise_loop_t *loop, promise_t *p, promise_value_t input) {
+    struct promise__stack stack;
+    struct coroutine *co;
+    uintptr_t top;
+
+    if (promise__stack_take(&stack, p->stack_size, describe, p) < 0) {
+        promise__settle(p, promise__nomem());
+        return;
+    }
+    top = ((uintptr_t)stack.base + stack.size - sizeof *co) & ~(uintptr_t)(ALIGNMENT - 1);
+    co = (struct coroutine *)top;
+    co->stack = stack;
+    co->promise = p;
+    co->input = promise__copy(input);
+    co->deferred = NULL;
+    co->shielded = co->left = false;
+    p->coroutine = co;
+    promise__context_make(&co->context, stack.base, top - (uintptr_t)stack.base, body, co);
+    enter(loop, p, co);
+}
+
+/* K3: a cancelled one gets nothing else, but from a shield. */
+void promise__coroutine_run(promise_loop_t *loop, promise_t *p, promise_value_t input) {
+    struct coroutine *co = p->coroutine;
+
+    if (!co) {
+        if (input.type & MARK_REJECTION) promise__settle(p, promise__copy(input));
+        else start(loop, p, input);
+        return;
+    }
+    if (PROMISE_UNLIKELY(p->flags & FLAG_CANCELED) && !co->shielded) input = promise__canceled();
+    co->outcome = promise__copy(input);
+    enter(loop, p, co);
+}
+
+bool promise__coroutine_is_shielded(const promise_t *p) { return p->coroutine && p->coroutine->shielded; }
+
+/* ---- await ---- */
+
+/* The outcome of q, settled, whose reference is the caller's. */
+static inline promise_value_t outcome_of(promise_loop_t *loop, promise_t *q) {
+    uint32_t others = FLAG_QUEUED | FLAG_LISTED | FLAG_NAMED | FLAG_RESOLVERS;
+    promise_value_t v = q->value;
+
+    promise__handled(q);
+    if (q->refs == 1 && !(promise__flags(q) & others)) {
+        promise__slab_release(loop, q);
+        return v;
+    }
+    promise__retain(v);
+    promise__drop_ref(q);
+    return v;
+}
+
+static promise_value_t suspend(promise_loop_t *loop, promise_t *p, promise_t *q) {
+    struct coroutine *co = p->coroutine;
+
+    co->shielded = promise__kind(q) == KIND_SHIELD;
+    loop->running = NULL;
+    promise__wait_for(p, q);
+    if (PROMISE_UNLIKELY(p->flags & FLAG_CANCELED) && !co->shielded) { /* K3: at once, and waited for */
+        promise__cancel_up(p);
+        promise__cancel_all(loop);
+    }
+    promise__context_switch(&co->context, co->drain);
+    co->shielded = false;
+    return co->outcome;
+}
+
+PROMISE_NOINLINE promise_value_t promise__coroutine_wait(promise_loop_t *loop, promise_t *p, promise_t *q) {
+    promise_value_t v;
+
+    if (loop->canceling) promise__stop("promise_await: called inside a stop function (promise_on_cancel)");
+    if (promise__is_releasing()) promise__stop("promise_await: called while a value is freed");
+    if (promise__is_cycle(p, q)) {
+        promise__drop_ref(q);
+        return promise_throw_at(NULL, &promise_errors, PROMISE_ECYCLE, "a coroutine was to wait for itself");
+    }
+    if (!(q->flags & FLAG_SETTLED) || !loop->at_once) return suspend(loop, p, q);
+    loop->at_once--;
+    if (promise__kind(q) == KIND_SHIELD || !(p->flags & FLAG_CANCELED)) return outcome_of(loop, q);
+    v = outcome_of(loop, q);
+    promise__release(v);
+    return promise__canceled();
+}
+
+/* O4 */
+static inline int hold(promise_value_t *v, promise_value_t outcome) {
+    int status = outcome.type & MARK_REJECTION ? -1 : 0;
+
+    if (PROMISE_LIKELY(v != NULL)) {
+        promise_value_t old = *v;
+        *v = promise__mark(outcome, MARK_HELD);
+        outcome = old;
+        if ((old.type & MARK_OWNER) == MARK_LENT) return status;
+    }
+    promise__release(outcome);
+    return status;
+}
+
+int promise_await(promise_t *q, promise_value_t *v) {
+    promise_t *p = promise__coroutine_arg(__func__);
+    promise_loop_t *loop = promise__current;
+
+    promise__check(q, __func__);
+    if (PROMISE_UNLIKELY(promise__loop(q) != loop))
+        promise__stop("promise_await: expected a promise of this loop, got one of another: use promise_remote_t");
+    if (PROMISE_LIKELY(q->flags & FLAG_SETTLED && loop->at_once && !(p->flags & FLAG_CANCELED))) {
+        loop->at_once--;
+        return hold(v, outcome_of(loop, q));
+    }
+    return hold(v, promise__coroutine_wait(loop, p, q));
+}
+
+/* ---- the other public calls ---- */
+
+static promise_t *coroutine_new(promise_t *p, size_t stack_size, promise_fn *fn, void *arg) {
+    p->fulfilled = fn;
+    p->arg = arg;
+    p->coroutine = NULL;
+    p->stack_size = stack_size;
+    return p;
+}
+
+static promise_t *async(promise_loop_t *loop, const struct promise_coroutine_options *options, promise_fn *fn, void *arg,
+                        const char *function) {
+    promise_t *p;
+
+    if (!fn) promise__stop("%s: fn is NULL", function);
+    loop = promise__loop_arg(loop, function);
+    if (loop->dying) return promise__settled(loop, promise__canceled());
+    p = promise__alloc(loop, KIND_COROUTINE);
+    if (!p) return promise_ref(loop->nomem);
+    coroutine_new(p, options ? options->stack_size : 0, fn, arg);
+    if (options && options->name) (void)promise_set_name(p, options->name);
+    promise__run_late(p, NULL);
+    return p;
+}
+
+promise_t *promise_async(promise_loop_t *loop, promise_fn *fn, void *arg) { return async(loop, NULL, fn, arg, __func__); }
+promise_t *promise_async_with(promise_loop_t *loop, const struct promise_coroutine_options *options, promise_fn *fn,
+                              void *arg) {
+    return async(loop, options, fn, arg, __func__);
+}
+
+promise_t *promise_then_async(promise_t *p, promise_fn *fn, void *arg) {
+    promise_t *c, *instead;
+
+    promise__check(p, __func__);
+    if (!fn) promise__stop("promise_then_async: fn is NULL");
+    if (promise__loop(p)->dying) return promise_then(p, fn, arg); /* which refuses it (J5) */
+    c = promise__derive(p, KIND_COROUTINE, &instead);
+    if (!c) return instead;
+    coroutine_new(c, 0, fn, arg);
+    promise__wait_for(c, p);
+    return c;
+}
+
+void promise_defer(void (*fn)(void *arg), void *arg) {
+    promise_t *p = promise__coroutine_arg(__func__), *slot;
+
+    if (!fn) promise__stop("promise_defer: fn is NULL");
+    slot = promise__alloc(promise__current, KIND_ATTACH);
+    if (!slot) promise__stop("promise_defer: out of memory, and so is the reserve of %zu promises", (size_t)SLOTS_PER_PAGE);
+    slot->flags |= FLAG_SETTLED; /* nobody's: it waits for nothing */
+    slot->object = arg;
+    slot->free_object = fn;
+    slot->next = p->coroutine->deferred;
+    p->coroutine->deferred = slot;
+}

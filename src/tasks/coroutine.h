@@ -1,0 +1,36 @@
+/* A coroutine from the inside, at the top of its stack: one at rest touches no other page. */
+#ifndef PROMISE_SRC_TASKS_COROUTINE_H
+#define PROMISE_SRC_TASKS_COROUTINE_H
+
+#include <promise/coroutine.h>
+
+#include "core.h"
+#include "tasks/context.h"
+#include "tasks/stack.h"
+
+/*
+ * Its promise is of KIND_COROUTINE. It waits for its input as a `then` does; when that comes, it takes a stack, and runs: it is
+ * loop->running until it switches back to the drain. Suspended, it is a child of what it awaits, as if that were its
+ * input once more: so cancelling it, the walk up through it, and the loop's teardown are those of any promise.
+ */
+struct coroutine {
+    struct promise__context context; /* where it goes on */
+    struct promise__context *drain;  /* where the drain does; on the loop's stack, while it runs */
+    struct promise__stack stack;
+    promise_t *promise;
+    promise_value_t input;   /* its argument: lent to it until it has left */
+    promise_value_t outcome; /* of what it awaits; in the end, what it gave */
+    promise_t *deferred;     /* slots of the slab, last first, linked by next */
+    bool shielded;           /* awaits a shield: no cancel reaches it (K3) */
+    bool left;               /* its function has, and what was deferred */
+};
+
+/* The running coroutine's promise: the identity of a task; or NULL. */
+const void *promise__coroutine_current(void);
+/* The same for a function that is of use in one only. */
+promise_t *promise__coroutine_arg(const char *function);
+
+/* Waits in parent, which is consumed: pending or settled. Gives its outcome, which is ours; as promise_await() does. */
+promise_value_t promise__coroutine_wait(promise_loop_t *loop, promise_t *p, promise_t *parent);
+
+#endif
