@@ -282,6 +282,7 @@ promise_t *promise__derive(promise_t *p, enum kind kind, promise_t **instead);
 
 /* ---- tasks/coroutine.c ---- */
 
+const void *promise__coroutine_current(void); /* the identity of the coroutine that runs, or NULL */
 /* Its input has come: what it was started for, or what it awaits. */
 void promise__coroutine_run(promise_loop_t *loop, promise_t *p, promise_value_t input);
 bool promise__coroutine_is_shielded(const promise_t *p); /* does it await a shield? */

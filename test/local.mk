@@ -18,6 +18,7 @@ CHECK_TESTS = \
 	test/test_connect_name \
 	test/test_connect_name_end \
 	test/test_coroutine \
+	test/test_coroutine_cancel \
 	test/test_datagram \
 	test/test_datagram_end \
 	test/test_deep \

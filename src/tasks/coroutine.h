@@ -25,9 +25,7 @@ struct coroutine {
     bool left;               /* its function has, and what was deferred */
 };
 
-/* The running coroutine's promise: the identity of a task; or NULL. */
-const void *promise__coroutine_current(void);
-/* The same for a function that is of use in one only. */
+/* The running coroutine's promise, for a function that is of use in one only. */
 promise_t *promise__coroutine_arg(const char *function);
 
 /* Waits in parent, which is consumed: pending or settled. Gives its outcome, which is ours; as promise_await() does. */
