@@ -99,6 +99,7 @@ libcore_la_SOURCES = \
 	src/tasks/coroutine.h \
 	src/tasks/stack.c \
 	src/tasks/stack.h \
+	src/tasks/stack_guard.c \
 	src/timer.c \
 	src/timerqueue.c \
 	src/timerqueue.h \
@@ -107,6 +108,17 @@ libcore_la_SOURCES = \
 	src/waiting.c \
 	src/waiting.h \
 	src/walk.c
+
+# The switch between stacks, by configure's --with-context.
+if CONTEXT_X86_64
+libcore_la_SOURCES += src/tasks/context_x86_64.S
+endif
+if CONTEXT_AARCH64
+libcore_la_SOURCES += src/tasks/context_aarch64.S
+endif
+if CONTEXT_UCONTEXT
+libcore_la_SOURCES += src/tasks/context_ucontext.c
+endif
 
 # What is installed.
 lib_LTLIBRARIES += libpromise-core.la

@@ -1,25 +1,65 @@
-#include "tasks/context.h"
+/* What the sanitizers are told of switches between stacks. */
+#include "context.h"
 
-#include <stdint.h>
-#include <stdlib.h>
+typedef int promise__no_empty_unit;
 
-static void trampoline(unsigned a, unsigned b, unsigned c, unsigned d) {
-    void (*entry)(void *) = (void (*)(void *))(((uintptr_t)a << 32) | b);
-    entry((void *)(((uintptr_t)c << 32) | d));
+#ifdef PROMISE_CONTEXT_TOLD
+
+#ifdef PROMISE_ASAN
+void __sanitizer_start_switch_fiber(void **frames, const void *bottom, size_t size);
+void __sanitizer_finish_switch_fiber(void *frames, const void **bottom, size_t *size);
+#endif
+#ifdef PROMISE_TSAN
+void *__tsan_create_fiber(unsigned flags);
+void *__tsan_get_current_fiber(void);
+void __tsan_destroy_fiber(void *fiber);
+void __tsan_switch_to_fiber(void *fiber, unsigned flags);
+#endif
+
+void promise__context_told(struct promise__context *context, void *base, size_t size, void (*entry)(void *arg), void *arg) {
+    *context = (struct promise__context){.entry = entry, .arg = arg, .bottom = base, .size = size};
+#ifdef PROMISE_TSAN
+    context->fiber = __tsan_create_fiber(0);
+#endif
 }
 
-void promise__context_make(struct promise__context *context, void *base, size_t size, void (*entry)(void *arg), void *arg) {
-    uintptr_t e = (uintptr_t)entry, g = (uintptr_t)arg;
+/* Right before the swap. The thread sanitizer counts calls and returns, of each stack apart: from here to the end of the swap
+ * there may be none that it sees. */
+#ifdef PROMISE_TSAN
+__attribute__((__no_sanitize__("thread")))
+#endif
+void promise__context_departs(struct promise__context *from, struct promise__context *to, int for_good) {
+    to->from = from;
+    from->left = for_good;
+#ifdef PROMISE_ASAN
+    /* Without a place to keep them, the frames that it kept elsewhere are freed. */
+    __sanitizer_start_switch_fiber(for_good ? NULL : &from->frames, to->bottom, to->size);
+#endif
+#ifdef PROMISE_TSAN
+    if (!from->fiber) from->fiber = __tsan_get_current_fiber();
+    __tsan_switch_to_fiber(to->fiber, 0);
+#endif
+}
 
-    getcontext(&context->at);
-    context->at.uc_stack.ss_sp = base;
-    context->at.uc_stack.ss_size = size;
-    context->at.uc_link = NULL;
-    makecontext(&context->at, (void (*)(void))trampoline, 4, (unsigned)(e >> 32), (unsigned)e, (unsigned)(g >> 32),
-                (unsigned)g);
+/* Right after it. Where a thread's own stack is, is learned when it is left. */
+void promise__context_arrives(struct promise__context *context) {
+    struct promise__context *from = context->from;
+
+#ifdef PROMISE_ASAN
+    __sanitizer_finish_switch_fiber(context->frames, &from->bottom, &from->size);
+#endif
+#ifdef PROMISE_TSAN
+    if (from->left) __tsan_destroy_fiber(from->fiber);
+#endif
+    (void)from;
 }
-void promise__context_switch(struct promise__context *from, struct promise__context *to) { swapcontext(&from->at, &to->at); }
-_Noreturn void promise__context_leave(struct promise__context *from, struct promise__context *to) {
-    swapcontext(&from->at, &to->at);
-    abort();
+
+void promise__context_begin(void *arg) {
+    struct promise__context *context = arg;
+
+    promise__context_arrives(context);
+    context->entry(context->arg);
+    __builtin_unreachable();
 }
+
+#endif

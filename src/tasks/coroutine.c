@@ -65,7 +65,7 @@ static void leave(promise_t *p, struct coroutine *co) {
 
 /* J5: when the loop goes it is as if each were cancelled. */
 static void enter(promise_loop_t *loop, promise_t *p, struct coroutine *co) {
-    struct promise__context here;
+    struct promise__context here = {0};
 
     if (PROMISE_UNLIKELY(loop->dying)) p->flags |= FLAG_CANCELED;
     co->drain = &here;
