@@ -128,6 +128,7 @@ check_PROGRAMS += \
 	examples/tour/dns \
 	examples/tour/error \
 	examples/tour/fd \
+	examples/tour/generator \
 	examples/tour/hello \
 	examples/tour/host \
 	examples/tour/http_client \
@@ -170,6 +171,8 @@ examples_tour_error_SOURCES = examples/tour/error.c $(TOUR)
 examples_tour_error_LDADD = $(EXAMPLE_LIBS)
 examples_tour_fd_SOURCES = examples/tour/fd.c $(TOUR)
 examples_tour_fd_LDADD = $(EXAMPLE_LIBS)
+examples_tour_generator_SOURCES = examples/tour/generator.c $(TOUR)
+examples_tour_generator_LDADD = $(EXAMPLE_LIBS)
 examples_tour_hello_LDADD = $(EXAMPLE_LIBS)
 examples_tour_host_LDADD = $(EXAMPLE_LIBS)
 examples_tour_http_client_SOURCES = examples/tour/http_client.c $(TOUR)
@@ -212,6 +215,7 @@ EXTRA_DIST += \
 	examples/tour/dns.expected \
 	examples/tour/error.expected \
 	examples/tour/fd.expected \
+	examples/tour/generator.expected \
 	examples/tour/hello.expected \
 	examples/tour/host.expected \
 	examples/tour/http_client.expected \

@@ -9,6 +9,7 @@
  *     <promise/combine.h>   all, all_settled, any, race, some
  *     <promise/iterator.h>  many things: map, each, filter, reduce, repeat
  *     <promise/coroutine.h> async and await
+ *     <promise/generator.h> coroutines that give many things
  *     <promise/timer.h>     sleep, timeout, ticks, retry
  *     <promise/fd.h>        waiting for file descriptors
  *     <promise/signal.h>    signals of the process
@@ -42,6 +43,7 @@
 #include <promise/dns.h>
 #include <promise/error.h>
 #include <promise/fd.h>
+#include <promise/generator.h>
 #include <promise/host.h>
 #include <promise/http.h>
 #include <promise/http_client.h>

@@ -323,6 +323,8 @@ void promise__timer_stop(promise_loop_t *loop, promise_t *p);
 promise_loop_t *promise__iterator_loop(const promise_iterator_t *it);
 promise_iterator_t *promise__iterator_nomem(promise_loop_t *loop); /* the one that each loop has, or NULL: no memory */
 void promise__iterator_free(promise_iterator_t *it);
+/* What it is that will go on for a while when it is closed now: with a reference for the caller; or NULL. */
+promise_t *promise__iterator_leaving(const promise_iterator_t *it);
 
 /* ---- source.c ---- */
 

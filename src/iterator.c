@@ -1,9 +1,9 @@
-/* Iterators: over a list, or over what a function gives. */
+/* Iterators: over a list, over what a function gives, or over what a generator yields. */
 #include <promise/iterator.h>
 
 #include <string.h>
 
-#include "core.h"
+#include "tasks/generator.h"
 
 struct waiter { /* a promise_next() that came while a call was under way */
     struct waiter *next;
@@ -18,9 +18,10 @@ struct promise_iterator {
     size_t index;         /* in the list */
     promise_fn *fn;
     void *arg;
-    promise_t *current;     /* the call that is under way; not a reference: the call ends before it does */
-    struct waiter *waiters; /* in the order of the calls */
-    promise_t *attached;    /* slots of the slab that hold what is to be freed, linked by next */
+    struct generator *generator; /* in place of both */
+    promise_t *current;          /* the call that is under way; not a reference: the call ends before it does */
+    struct waiter *waiters;      /* in the order of the calls */
+    promise_t *attached;         /* slots of the slab that hold what is to be freed, linked by next */
     bool ended, closed;
 };
 
@@ -52,6 +53,14 @@ static promise_iterator_t *iterator_new(promise_loop_t *loop, promise_value_t li
     return it;
 }
 
+promise_iterator_t *promise__iterator_of_generator(promise_loop_t *loop, struct generator *g) {
+    promise_iterator_t *it = iterator_new(loop, promise_void(), NULL, NULL);
+
+    if (is_nomem(it)) return NULL;
+    it->generator = g;
+    return it;
+}
+
 static void iterator_destroy(promise_iterator_t *it) {
     promise_t *slot, *anchor = it->anchor;
 
@@ -61,6 +70,7 @@ static void iterator_destroy(promise_iterator_t *it) {
         promise__slab_release(promise__loop(slot), slot);
     }
     promise__release(it->list);
+    if (it->generator) promise__generator_free(it->generator);
     promise__free(it);
     promise__drop_ref(anchor);
 }
@@ -168,20 +178,70 @@ static void serve_waiters(promise_iterator_t *it) {
     }
 }
 
+/* Has it nothing that is still to end? */
+static bool is_over(const promise_iterator_t *it) {
+    return !it->current && (!it->generator || promise__generator_has_left(it->generator));
+}
+
 static void call_done(void *arg) {
     promise_iterator_t *it = arg;
 
     it->current = NULL;
-    if (it->closed) iterator_destroy(it);
-    else serve_waiters(it);
+    if (!it->closed) serve_waiters(it);
+    else if (is_over(it)) iterator_destroy(it);
 }
 
-static promise_t *start_call(promise_iterator_t *it) {
-    promise_t *p = promise_try(it->loop, call_fn, it);
-
+/* p is to be the item. */
+static promise_t *call_is(promise_iterator_t *it, promise_t *p) {
     p = promise_then_catch(p, look, look, it);
     it->current = p = promise_attach(p, it, call_done);
     return p;
+}
+
+/* ---- a generator's: what was asked for is the call that is under way ---- */
+
+/* The generator goes on: what it yields is for the next one who asks (K6). */
+static void ask_stop(void *arg) {
+    promise_iterator_t *it = arg;
+
+    promise__generator_ask_no_more(it->generator);
+    call_done(it);
+}
+
+static promise_t *ask(promise_iterator_t *it) {
+    promise_resolver_t *resolver;
+    promise_t *p;
+
+    if (it->loop->dying) return promise__settled(it->loop, promise__canceled());
+    if (it->ended) return promise__settled(it->loop, promise_end());
+    p = promise_new_at("promise_generator", it->loop, &resolver);
+    if (!promise_resolver_is_pending(resolver)) { /* there is no memory: nothing is asked for */
+        promise_abandon(resolver);
+        return p;
+    }
+    promise_on_cancel(resolver, ask_stop, it);
+    it->current = p;
+    promise__generator_ask(it->generator, resolver);
+    return p;
+}
+
+void promise__iterator_give(promise_iterator_t *it, promise_resolver_t *resolver, promise_value_t item) {
+    if (promise__must_unwrap(item)) {
+        promise_resolve(resolver, promise_adopt(call_is(it, promise_from(it->loop, item))));
+        return;
+    }
+    see(it, item);
+    promise_resolve(resolver, item);
+    call_done(it);
+}
+
+bool promise__iterator_is_closed(const promise_iterator_t *it) { return it->closed; }
+void promise__iterator_left(promise_iterator_t *it) {
+    if (is_over(it)) iterator_destroy(it);
+}
+
+static promise_t *start_call(promise_iterator_t *it) {
+    return it->generator ? ask(it) : call_is(it, promise_try(it->loop, call_fn, it));
 }
 
 static void waiter_stop(void *arg) {
@@ -233,7 +293,7 @@ promise_t *promise_next(promise_iterator_t *it) {
     if (it->loop->dying) return promise__settled(it->loop, promise__canceled());
     if (it->current) return wait_for_call(it);
     if (it->ended) return promise__settled(it->loop, promise_end());
-    return it->fn ? start_call(it) : next_in_list(it);
+    return it->fn || it->generator ? start_call(it) : next_in_list(it);
 }
 
 void promise_iterator_close(promise_iterator_t *it) {
@@ -250,10 +310,15 @@ void promise_iterator_close(promise_iterator_t *it) {
         promise_reject(w->resolver, promise__canceled());
         promise__free(w);
     }
-    if (!it->current) {
+    if (is_over(it)) {
         iterator_destroy(it);
         return;
     }
-    promise__cancel_up(it->current);
+    if (it->generator) promise__generator_close(it->generator);
+    if (it->current) promise__cancel_up(it->current);
     promise__cancel_all(loop);
+}
+
+promise_t *promise__iterator_leaving(const promise_iterator_t *it) {
+    return it->generator ? promise__generator_leaving(it->generator) : NULL;
 }

@@ -16,6 +16,7 @@ core_headers = \
 	include/promise/error.h \
 	include/promise/export.h \
 	include/promise/fd.h \
+	include/promise/generator.h \
 	include/promise/host.h \
 	include/promise/iterator.h \
 	include/promise/listener.h \
@@ -97,6 +98,8 @@ libcore_la_SOURCES = \
 	src/tasks/context.h \
 	src/tasks/coroutine.c \
 	src/tasks/coroutine.h \
+	src/tasks/generator.c \
+	src/tasks/generator.h \
 	src/tasks/stack.c \
 	src/tasks/stack.h \
 	src/tasks/stack_guard.c \

@@ -59,10 +59,24 @@ static void compact(promise_value_t list) {
     l->size = kept;
 }
 
+/* T5: settles p when the generator behind its iterator has left, as after a finally. One that waits for p itself does not. */
+static void settle_after(promise_t *p, promise_t *leaving, promise_value_t result) {
+    if (promise__is_cycle(p, leaving)) {
+        promise__drop_ref(leaving);
+        promise__settle(p, result);
+        return;
+    }
+    promise__set_kind(p, KIND_FINALLY);
+    p->flags |= FLAG_WAITING;
+    p->saved = result;
+    promise__wait_for(p, leaving);
+}
+
 static void finish(promise_t *p) {
     struct walk *w = p->walk;
     struct walk_slot *slot;
     promise_value_t result = p->result;
+    promise_t *leaving = promise__iterator_leaving(w->it);
 
     if (w->mode == FILTER && !(p->flags & FLAG_DECIDED)) compact(result);
     promise_iterator_close(w->it);
@@ -71,7 +85,8 @@ static void finish(promise_t *p) {
         promise__free(slot);
     }
     promise__free(w);
-    promise__resolve(p, result); /* reduce may have been given a promise to begin with */
+    if (leaving) settle_after(p, leaving, result);
+    else promise__resolve(p, result); /* reduce may have been given a promise to begin with */
 }
 
 /* Asks for the next item, or finishes. */

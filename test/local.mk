@@ -28,6 +28,7 @@ CHECK_TESTS = \
 	test/test_faults \
 	test/test_fd \
 	test/test_fd_object \
+	test/test_generator \
 	test/test_held \
 	test/test_host \
 	test/test_http_body \

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "tasks/generator.h"
+
 enum { ALIGNMENT = 64 };
 
 /* ---- who is running ---- */
@@ -53,6 +55,12 @@ static void body(void *arg) {
 
 /* ---- from the drain ---- */
 
+/* Takes result over. */
+static void settle(promise_t *p, promise_value_t result) {
+    if (PROMISE_UNLIKELY(p->fulfilled == promise__generator_body)) result = promise__generator_left(p->arg, result);
+    promise__resolve(p, result);
+}
+
 /* It gives its stack back before anything comes of its end. */
 static void leave(promise_t *p, struct coroutine *co) {
     promise_value_t input = co->input, result = co->outcome;
@@ -60,7 +68,7 @@ static void leave(promise_t *p, struct coroutine *co) {
 
     promise__stack_give(&stack);
     promise__release(input);
-    promise__resolve(p, result);
+    settle(p, result);
 }
 
 /* J5: when the loop goes it is as if each were cancelled. */
@@ -72,6 +80,7 @@ static void enter(promise_loop_t *loop, promise_t *p, struct coroutine *co) {
     loop->running = p;
     promise__context_switch(&here, &co->context);
     loop->running = NULL;
+    promise__stack_check(&co->stack);
     if (co->left) leave(p, co);
 }
 
@@ -101,7 +110,7 @@ static void start(promise_loop_t *loop, promise_t *p, promise_value_t input) {
     uintptr_t top;
 
     if (promise__stack_take(&stack, p->stack_size, describe, p) < 0) {
-        promise__settle(p, promise__nomem());
+        settle(p, promise__nomem());
         return;
     }
     top = ((uintptr_t)stack.base + stack.size - sizeof *co) & ~(uintptr_t)(ALIGNMENT - 1);
@@ -121,7 +130,7 @@ void promise__coroutine_run(promise_loop_t *loop, promise_t *p, promise_value_t 
     struct coroutine *co = p->coroutine;
 
     if (!co) {
-        if (input.type & MARK_REJECTION) promise__settle(p, promise__copy(input));
+        if (input.type & MARK_REJECTION) settle(p, promise__copy(input));
         else start(loop, p, input);
         return;
     }
@@ -149,6 +158,15 @@ static inline promise_value_t outcome_of(promise_loop_t *loop, promise_t *q) {
     return v;
 }
 
+promise_value_t promise__coroutine_pause(promise_loop_t *loop, promise_t *p) {
+    struct coroutine *co = p->coroutine;
+
+    loop->running = NULL;
+    promise__context_switch(&co->context, co->drain);
+    co->shielded = false;
+    return co->outcome;
+}
+
 static promise_value_t suspend(promise_loop_t *loop, promise_t *p, promise_t *q) {
     struct coroutine *co = p->coroutine;
 
@@ -159,12 +177,11 @@ static promise_value_t suspend(promise_loop_t *loop, promise_t *p, promise_t *q)
         promise__cancel_up(p);
         promise__cancel_all(loop);
     }
-    promise__context_switch(&co->context, co->drain);
-    co->shielded = false;
-    return co->outcome;
+    return promise__coroutine_pause(loop, p);
 }
 
-PROMISE_NOINLINE promise_value_t promise__coroutine_wait(promise_loop_t *loop, promise_t *p, promise_t *q) {
+/* Awaits q where that is a wait, or not what it gives. */
+static PROMISE_NOINLINE promise_value_t await_slowly(promise_loop_t *loop, promise_t *p, promise_t *q) {
     promise_value_t v;
 
     if (loop->canceling) promise__stop("promise_await: called inside a stop function (promise_on_cancel)");
@@ -206,7 +223,7 @@ int promise_await(promise_t *q, promise_value_t *v) {
         loop->at_once--;
         return hold(v, outcome_of(loop, q));
     }
-    return hold(v, promise__coroutine_wait(loop, p, q));
+    return hold(v, await_slowly(loop, p, q));
 }
 
 /* ---- the other public calls ---- */

@@ -28,7 +28,7 @@ struct coroutine {
 /* The running coroutine's promise, for a function that is of use in one only. */
 promise_t *promise__coroutine_arg(const char *function);
 
-/* Waits in parent, which is consumed: pending or settled. Gives its outcome, which is ours; as promise_await() does. */
-promise_value_t promise__coroutine_wait(promise_loop_t *loop, promise_t *p, promise_t *parent);
+/* Gives p's turn away, which runs and waits for something, or is queued; what comes is ours. */
+promise_value_t promise__coroutine_pause(promise_loop_t *loop, promise_t *p);
 
 #endif
