@@ -17,6 +17,8 @@ CHECK_TESTS = \
 	test/test_connect \
 	test/test_connect_name \
 	test/test_connect_name_end \
+	test/test_context \
+	test/test_context_ucontext \
 	test/test_coroutine \
 	test/test_coroutine_cancel \
 	test/test_datagram \
@@ -100,11 +102,14 @@ endif
 
 # Those of them that cross threads: `make check-tsan` runs them under the thread sanitizer.
 THREAD_TESTS = \
+	test/test_context \
+	test/test_context_ucontext \
 	test/test_mailbox \
 	test/test_remote
 
 # Scripts about the tree rather than about one build of it: the variant builds below leave out most.
 TREE_TESTS = \
+	test/context_aarch64.sh \
 	test/docs.sh \
 	test/faults.sh \
 	test/headers.sh \
@@ -153,6 +158,12 @@ test_test_http_server_oom_LDADD = $(SERVER_TEST_LIBS)
 test_test_http_static_LDADD = $(SERVER_TEST_LIBS)
 test_test_http_url_LDADD = $(NET_TEST_LIBS)
 
+# Both ways to switch stacks are tested, whichever is in use.
+SWITCHING = test/switching.c test/switching.h
+test_test_context_SOURCES = test/test_context.c $(SWITCHING)
+test_test_context_ucontext_CPPFLAGS = $(AM_CPPFLAGS) -UPROMISE_CONTEXT_ASM
+test_test_context_ucontext_SOURCES = test/test_context.c $(SWITCHING) src/tasks/context_ucontext.c
+
 FAULTS = test/faults.c test/faults.h
 test_test_faults_SOURCES = test/test_faults.c $(FAULTS) test/nameserver.c test/nameserver.h
 test_test_faults_LDADD = $(NET_TEST_LIBS)
@@ -196,6 +207,8 @@ test_test_tls_traps_LDADD = $(TLS_PAIR_LIBS)
 EXTRA_DIST += \
 	test/sketches.expected \
 	test/sketches.sh \
+	test/context_aarch64.c \
+	test/context_aarch64.sh \
 	test/docs.sh \
 	test/faults.sh \
 	test/headers.sh \
