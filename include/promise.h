@@ -16,6 +16,7 @@
  *     <promise/loop.h>      the job queue on an event_base: run, free, unhandled rejections
  *     <promise/host.h>      the job queue on any other event loop
  *     <promise/remote.h>    settling from other threads
+ *     <promise/channel.h>   values from task to task, and select
  *     <promise/child.h>     other programs: starting, feeding, waiting, stopping; commands
  *     <promise/stream.h>    bytes that come and go: reading, writing, closing, copying
  *     <promise/connect.h>   connecting
@@ -34,6 +35,7 @@
 #define PROMISE_H
 
 #include <promise/address.h>
+#include <promise/channel.h>
 #include <promise/child.h>
 #include <promise/combine.h>
 #include <promise/connect.h>

@@ -103,6 +103,7 @@ PROMISE_NOINLINE void promise__work_off_cancels(promise_loop_t *loop) {
         switch (promise__kind(p)) {
         case KIND_AGGREGATE: promise__aggregate_cancel(p); break;
         case KIND_WALK: promise__walk_cancel(p); break;
+        case KIND_CHANNEL: promise__channel_cancel(p); break;
         case KIND_SLEEP:
             promise__timer_stop(loop, p);
             promise__settle(p, promise__canceled());

@@ -32,6 +32,7 @@ enum kind {
     KIND_AGGREGATE, /* a combinator: waits for its elements */
     KIND_WALK,      /* map and its kin: the same, by way of a struct walk */
     KIND_SLEEP,     /* waits for the host's timer */
+    KIND_CHANNEL,   /* waits to send or to receive, see tasks/channel.h */
     KIND_THENABLE,  /* a job that calls type->then; has an outcome to unwrap as its value */
     LAST_ROOT = KIND_THENABLE, /* up to here they have no parent */
     KIND_REACTION,  /* then, catch, try: runs a handler */
@@ -61,7 +62,8 @@ enum {
     FLAG_HANDLED = 1 << 17,
     FLAG_REPORTED = 1 << 18,  /* as an unhandled rejection */
     FLAG_NAMED = 1 << 19,
-    FLAG_MODE = 7 << 20       /* aggregate: enum mode */
+    FLAG_MODE = 7 << 20,      /* aggregate: enum mode; channel: enum op */
+    FLAG_ITEM = 1 << 23       /* settled: with an item of a channel that nobody has seen, which goes back there (K6) */
 };
 #define MODE_SHIFT 20
 
@@ -121,6 +123,15 @@ struct promise {
             };
             promise_value_t result; /* the list it fills, then the outcome */
         };
+        struct { /* channel; settled with FLAG_ITEM */
+            union {
+                promise_t *before; /* in the queue of the channel, where next is the one after */
+                promise_t *cases;  /* select: linked by prev */
+                uint64_t number;   /* of the item */
+            };
+            struct promise_channel *channel; /* NULL while it is in no queue */
+            promise_value_t item;            /* to be sent; select: what it will give; settled: value */
+        };
     };
 };
 #if UINTPTR_MAX == UINT64_MAX
@@ -142,6 +153,10 @@ struct promise_loop {
     bool canceling;    /* somebody above us on the stack goes through the work list */
     bool dying, dead;  /* promise_loop_free has begun, is done */
     bool free_wanted;  /* promise_loop_free was called by a handler */
+    struct {
+        struct promise_channel *channel; /* NULL: no item */
+        uint64_t number;
+    } item; /* what the job that runs was given, until it is known whether it passes that on */
     const void *thread;
     const struct promise_host *host;
     void *host_data;
@@ -325,6 +340,12 @@ promise_iterator_t *promise__iterator_nomem(promise_loop_t *loop); /* the one th
 void promise__iterator_free(promise_iterator_t *it);
 /* What it is that will go on for a while when it is closed now: with a reference for the caller; or NULL. */
 promise_t *promise__iterator_leaving(const promise_iterator_t *it);
+struct promise_feeder {
+    promise_t *(*next)(void *object); /* several may be asked for at once */
+    void (*close)(void *object);      /* the iterator goes: what was asked for is cancelled, and object let go of */
+};
+/* Of the items of an object that queues who waits itself. Takes object over, also when there is no memory. */
+promise_iterator_t *promise__iterator_fed(promise_loop_t *loop, const struct promise_feeder *feeder, void *object);
 
 /* ---- source.c ---- */
 
@@ -332,6 +353,23 @@ void promise__sources_go(promise_loop_t *loop); /* tells all that the loop goes 
 /* What is asked of an object for which there was no memory (promise_source_nomem), or no loop any more. */
 static inline promise_value_t promise__no_object(const promise_loop_t *loop) {
     return loop->dying ? promise__canceled() : promise__nomem();
+}
+
+/* ---- tasks/channel_item.c: an item that nobody has seen is its channel's (K6) ---- */
+
+void promise__item_to(promise_loop_t *loop, promise_t *p, const promise_t *c, bool alone); /* c is about to be run with p's */
+void promise__item_end(promise_loop_t *loop);                                              /* and has been */
+void promise__item_pass(promise_loop_t *loop, promise_t *p);
+void promise__item_seen(promise_t *p);
+void promise__item_return(promise_t *p); /* in place of freeing p */
+void promise__channel_cancel(promise_t *p);
+/* p, about to be settled with the input of the job that runs, passes it on unseen. */
+static inline void promise__pass_on(promise_loop_t *loop, promise_t *p) {
+    if (PROMISE_UNLIKELY(loop->item.channel)) promise__item_pass(loop, p);
+}
+/* Somebody has the outcome of p, settled, by another way than a job. */
+static inline void promise__seen(promise_t *p) {
+    if (PROMISE_UNLIKELY(p->flags & FLAG_ITEM)) promise__item_seen(p);
 }
 
 /* ---- name.c ---- */

@@ -19,6 +19,7 @@ struct promise_iterator {
     promise_fn *fn;
     void *arg;
     struct generator *generator; /* in place of both */
+    const struct promise_feeder *feeder; /* or NULL: of an object, arg, that gives the promises itself */
     promise_t *current;          /* the call that is under way; not a reference: the call ends before it does */
     struct waiter *waiters;      /* in the order of the calls */
     promise_t *attached;         /* slots of the slab that hold what is to be freed, linked by next */
@@ -110,6 +111,14 @@ promise_iterator_t *promise_strings(promise_loop_t *loop, size_t n, char *const 
 promise_iterator_t *promise_pull(promise_loop_t *loop, promise_fn *fn, void *arg) {
     if (!fn) promise__stop("promise_pull: fn is NULL");
     return iterator_new(promise__loop_arg(loop, __func__), promise_void(), fn, arg);
+}
+
+promise_iterator_t *promise__iterator_fed(promise_loop_t *loop, const struct promise_feeder *feeder, void *object) {
+    promise_iterator_t *it = iterator_new(loop, promise_void(), NULL, object);
+
+    if (is_nomem(it)) feeder->close(object);
+    else it->feeder = feeder;
+    return it;
 }
 
 static void check_iterator(const promise_iterator_t *it, const char *function) {
@@ -291,6 +300,7 @@ promise_t *promise_next(promise_iterator_t *it) {
     promise__check_thread(it->loop, __func__);
     if (is_nomem(it)) return promise_ref(it->loop->nomem);
     if (it->loop->dying) return promise__settled(it->loop, promise__canceled());
+    if (it->feeder) return it->feeder->next(it->arg);
     if (it->current) return wait_for_call(it);
     if (it->ended) return promise__settled(it->loop, promise_end());
     return it->fn || it->generator ? start_call(it) : next_in_list(it);
@@ -310,6 +320,7 @@ void promise_iterator_close(promise_iterator_t *it) {
         promise_reject(w->resolver, promise__canceled());
         promise__free(w);
     }
+    if (it->feeder) it->feeder->close(it->arg);
     if (is_over(it)) {
         iterator_destroy(it);
         return;

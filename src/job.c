@@ -66,7 +66,8 @@ void promise__look_if_unused(promise_t *p) {
     if (p->refs || flags & (FLAG_QUEUED | FLAG_LISTED)) return;
     if (flags & FLAG_RESOLVERS && p->resolvers) return;
     if (PROMISE_UNLIKELY(flags & FLAG_NAMED)) promise__name_forget(p);
-    promise__free_settled(promise__loop(p), p);
+    if (flags & FLAG_ITEM) promise__item_return(p);
+    else promise__free_settled(promise__loop(p), p);
 }
 
 /* A promise may have been rejected with another one, and so on: the last references of such a chain go by a loop (V4). */
@@ -191,8 +192,19 @@ static PROMISE_INLINE void run(promise_loop_t *loop, promise_t *c, promise_value
         return;
     }
     fn = input.type & MARK_REJECTION ? c->rejected : c->fulfilled;
-    if (fn) promise__resolve(c, promise__call(loop, c, fn, input, c->arg));
-    else promise__settle(c, promise__copy(input));
+    if (fn) {
+        promise__resolve(c, promise__call(loop, c, fn, input, c->arg));
+        return;
+    }
+    promise__pass_on(loop, c);
+    promise__settle(c, promise__copy(input));
+}
+
+/* The same for c that waited for p, and p has an item of a channel. */
+static PROMISE_NOINLINE void run_with_item(promise_loop_t *loop, promise_t *p, promise_t *c, bool alone) {
+    promise__item_to(loop, p, c, alone);
+    run(loop, c, p->value);
+    promise__item_end(loop);
 }
 
 /* p was queued as a job of its own, with a settled parent, or none. */
@@ -200,9 +212,13 @@ static void run_single(promise_loop_t *loop, promise_t *p) {
     promise_t *parent = p->prev;
     promise_value_t input = parent ? parent->value : promise_void();
 
-    if (p->flags & FLAG_NO_INPUT) input = promise__canceled();
+    bool no_input = p->flags & FLAG_NO_INPUT;
+
+    if (no_input) input = promise__canceled();
     p->flags &= ~(uint32_t)(FLAG_LATE | FLAG_NO_INPUT);
-    run(loop, p, input);
+    if (PROMISE_UNLIKELY(parent && parent->flags & FLAG_ITEM && !no_input))
+        run_with_item(loop, parent, p, parent->refs == 1 && !parent->children);
+    else run(loop, p, input);
     if (parent) promise__drop_ref(parent);
 }
 
@@ -213,8 +229,16 @@ static void dequeue_settled(promise_loop_t *loop, promise_t *p) {
     dequeue(loop);
     p->flags = flags;
     if (p->refs) return;
-    if (PROMISE_LIKELY(!(flags & (FLAG_LISTED | FLAG_NAMED | FLAG_RESOLVERS)))) promise__free_settled(loop, p);
+    if (PROMISE_LIKELY(!(flags & (FLAG_LISTED | FLAG_NAMED | FLAG_RESOLVERS | FLAG_ITEM)))) promise__free_settled(loop, p);
     else promise__look_if_unused(p);
+}
+
+/* A settled promise whose turn it is: its first child. */
+static inline void run_child(promise_loop_t *loop, promise_t *p) {
+    promise_t *c = promise__shift_child(p);
+
+    if (PROMISE_UNLIKELY(p->flags & FLAG_ITEM)) run_with_item(loop, p, c, !p->refs && !p->children);
+    else run(loop, c, p->value);
 }
 
 /* Runs jobs; gives the budget that is left. */
@@ -223,7 +247,7 @@ static unsigned run_jobs(promise_loop_t *loop, unsigned budget) {
 
     for (; (p = loop->head) && budget; budget--) {
         if (PROMISE_LIKELY(p->flags & FLAG_SETTLED)) {
-            if (PROMISE_LIKELY(p->children != NULL)) run(loop, promise__shift_child(p), p->value);
+            if (PROMISE_LIKELY(p->children != NULL)) run_child(loop, p);
             if (PROMISE_LIKELY(!p->children)) dequeue_settled(loop, p);
         } else {
             dequeue(loop);

@@ -28,7 +28,7 @@ void promise__look_if_unused(promise_t *p); /* the same for any p that is settle
 /* p is settled. */
 static inline void promise__free_if_unused(promise_t *p) {
     if (p->refs) return;
-    if (PROMISE_UNLIKELY(promise__flags(p) & (FLAG_QUEUED | FLAG_LISTED | FLAG_NAMED | FLAG_RESOLVERS)))
+    if (PROMISE_UNLIKELY(promise__flags(p) & (FLAG_QUEUED | FLAG_LISTED | FLAG_NAMED | FLAG_RESOLVERS | FLAG_ITEM)))
         promise__look_if_unused(p);
     else promise__free_settled(promise__loop(p), p);
 }

@@ -8,6 +8,7 @@ promiseinclude_HEADERS = $(core_headers) $(net_headers)
 
 core_headers = \
 	include/promise/address.h \
+	include/promise/channel.h \
 	include/promise/child.h \
 	include/promise/combine.h \
 	include/promise/connect.h \
@@ -103,6 +104,12 @@ libcore_la_SOURCES = \
 	src/tasks/stack.c \
 	src/tasks/stack.h \
 	src/tasks/stack_guard.c \
+	src/tasks/channel.c \
+	src/tasks/channel.h \
+	src/tasks/channel_buffer.c \
+	src/tasks/channel_item.c \
+	src/tasks/channel_queue.c \
+	src/tasks/select.c \
 	src/timer.c \
 	src/timerqueue.c \
 	src/timerqueue.h \

@@ -173,8 +173,10 @@ static int run_until(struct event_host *h, promise_t *p, promise_value_t *result
 
     if (result) promise__handled(p);
     while (!(p->flags & FLAG_SETTLED) && !code) code = run_base(h, EVLOOP_ONCE);
-    if (p->flags & FLAG_SETTLED) outcome = promise__copy(p->value);
-    else outcome = why_not(p, code);
+    if (p->flags & FLAG_SETTLED) {
+        promise__seen(p);
+        outcome = promise__copy(p->value);
+    } else outcome = why_not(p, code);
     status = promise_is_rejection(outcome) ? -1 : 0;
     if (result) promise_value_set(result, outcome);
     else if (p->flags & FLAG_SETTLED) promise__release(outcome);

@@ -86,13 +86,16 @@ const char *promise_get_name(const promise_t *p) {
 const char *promise__describe_source(const promise_t *p, char *buffer, size_t size) {
     const char *name = NULL, *place = "an unknown place";
     int steps = 1000000;
+    bool channel = false;
 
     while (p && !(name = promise__name_of(p))) {
         if (p->flags & FLAG_RESOLVERS && p->place) place = p->place;
+        channel = promise__kind(p) == KIND_CHANNEL;
         if (promise__kind(p) == KIND_AGGREGATE || promise__kind(p) == KIND_WALK) p = p->ring;
         p = p && promise__is_child(p) && steps-- > 0 ? promise__parent(p, &steps) : NULL;
     }
     if (name) snprintf(buffer, size, "\"%s\"", name);
+    else if (channel) snprintf(buffer, size, "a channel");
     else snprintf(buffer, size, "the one made at %s", place);
     return buffer;
 }

@@ -291,7 +291,9 @@ enum promise_state promise_get_state(const promise_t *p) {
 
 promise_value_t promise_peek(const promise_t *p) {
     promise__check(p, __func__);
-    return p->flags & FLAG_SETTLED ? promise__mark(p->value, MARK_LENT) : promise_void();
+    if (!(p->flags & FLAG_SETTLED)) return promise_void();
+    promise__seen((promise_t *)(uintptr_t)p);
+    return promise__mark(p->value, MARK_LENT);
 }
 
 promise_loop_t *promise_loop_of(const promise_t *p) {

@@ -21,6 +21,7 @@ static void react_finally(promise_loop_t *loop, promise_t *p, promise_value_t in
     }
     if (!promise__type(v) || !promise__type(v)->then) {
         promise__release(v);
+        promise__pass_on(loop, p);
         promise__settle(p, promise__copy(input));
         return;
     }
@@ -41,6 +42,7 @@ static void react_attach(promise_loop_t *loop, promise_t *p, promise_value_t inp
     loop->running = p;
     p->free_object(p->object);
     loop->running = NULL;
+    promise__pass_on(loop, p);
     promise__settle(p, v);
 }
 
@@ -51,6 +53,7 @@ static void react_timeout(promise_loop_t *loop, promise_t *p, promise_value_t in
     v = promise__copy(v);
     if (p->flags & FLAG_DECIDED) promise__release(p->timeout_outcome);
     promise__timer_stop(loop, p);
+    promise__pass_on(loop, p);
     promise__settle(p, v);
 }
 
@@ -87,12 +90,19 @@ void promise__react(promise_loop_t *loop, promise_t *p, promise_value_t input) {
     switch (promise__kind(p)) {
     case KIND_REACTION: {
         promise_fn *fn = input.type & MARK_REJECTION ? p->rejected : p->fulfilled;
-        if (fn) promise__resolve(p, promise__call(loop, p, fn, input, p->arg));
-        else promise__settle(p, promise__copy(input));
+        if (fn) {
+            promise__resolve(p, promise__call(loop, p, fn, input, p->arg));
+            break;
+        }
+        promise__pass_on(loop, p);
+        promise__settle(p, promise__copy(input));
         break;
     }
     case KIND_ADOPT:
-    case KIND_SHIELD: promise__settle(p, promise__copy(input)); break;
+    case KIND_SHIELD:
+        promise__pass_on(loop, p);
+        promise__settle(p, promise__copy(input));
+        break;
     case KIND_FINALLY: react_finally(loop, p, input); break;
     case KIND_ATTACH: react_attach(loop, p, input); break;
     case KIND_TIMEOUT: react_timeout(loop, p, input); break;

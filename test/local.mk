@@ -6,6 +6,7 @@ CHECK_TESTS = \
 	test/test_cancel \
 	test/test_cancel_chain \
 	test/test_cancel_inside \
+	test/test_channel \
 	test/test_child \
 	test/test_child_command \
 	test/test_child_fault \

@@ -1,0 +1,110 @@
+/*
+ * Channels from the inside. Whoever waits is a promise of KIND_CHANNEL, which is linked into the queue of its channel itself:
+ *
+ *     channel ─ receives: R1 ── R2 ── R3        each a promise that is pending, or a case: a slot of the slab that is
+ *             ─ sends:    S1 ── S2              nobody's promise, and knows its select
+ *             ─ returned: items that came back, oldest first: the receives that had them
+ *             ─ ring:     items in the buffer
+ *
+ * While somebody waits to receive there is neither an item nor, but for cases of the very same select, a send. The number of
+ * an item tells when it left the ring or its sender, so that what comes back finds its place.
+ */
+#ifndef PROMISE_SRC_TASKS_CHANNEL_H
+#define PROMISE_SRC_TASKS_CHANNEL_H
+
+#include <promise/channel.h>
+#include <promise/source.h>
+
+#include "core.h"
+
+enum op { /* in FLAG_MODE */
+          OP_SEND,
+          OP_RECEIVE,
+          OP_NEXT, /* a receive for an iterator, which is item.as.pointer */
+          OP_SELECT,
+          OP_CASE_SEND,
+          OP_CASE_RECEIVE
+};
+
+struct ops { /* linked by next and before */
+    promise_t *first, *last;
+};
+
+struct promise_channel {
+    struct promise_source source;
+    promise_loop_t *loop;
+    promise_t *anchor; /* a reference of ours: the loop's memory stays as long as the channel */
+    size_t refs;       /* the users' */
+    size_t life; /* what keeps the memory: one for all refs, one for each item that nobody has seen, and for whoever works */
+    bool closed;
+    struct ops sends, receives;
+    struct ops returned; /* settled slots, by number */
+    size_t returned_count;
+    uint64_t numbers;      /* the last one that was given */
+    promise_value_t *ring; /* size slots, a power of two or 0 */
+    size_t size, first, count, capacity;
+    promise_channel_t *next_dead; /* in channel.c */
+};
+
+struct channel_items {          /* an iterator */
+    promise_channel_t *channel; /* a reference */
+    size_t asked;               /* its receives that wait */
+};
+
+struct selected { /* the object of what a select gives */
+    size_t index;
+    promise_value_t value;
+};
+extern const struct promise_type promise__selected_type;
+
+promise_channel_t *promise__channel_arg(const promise_channel_t *ch, const char *function);
+/* Why v cannot be sent, or void; v stays the caller's, also when it is the reason. */
+promise_value_t promise__channel_refuses(promise_value_t v, const char *function);
+promise_value_t promise__channel_closed(const char *function); /* the rejection */
+void promise__channel_drop_life(promise_channel_t *ch);
+
+/* ---- channel_queue.c: who waits ---- */
+
+static inline enum op promise__op(const promise_t *p) { return (enum op)((p->flags & FLAG_MODE) >> MODE_SHIFT); }
+void promise__op_wait(promise_t *p, enum op op, promise_channel_t *ch); /* at the end of its queue */
+void promise__op_leave(promise_t *p);                                   /* its queue, if it is in one */
+/* The first in the queue that still wants to; those before it leave. */
+promise_t *promise__op_first(struct ops *ops);
+/* The first receive, op, gets the item, which is taken over. */
+void promise__op_give(promise_t *op, promise_value_t item, uint64_t number);
+/* All who wait: the receives get the end, the sends are rejected. */
+void promise__ops_end(promise_channel_t *ch);
+
+/* ---- channel_buffer.c: what is in it ---- */
+
+enum put { PUT, PUT_CLOSED, PUT_MUST_WAIT, PUT_NOMEM };
+/* Sends v, taken over if it gives PUT, to whom waits or into the buffer. */
+enum put promise__channel_put(promise_channel_t *ch, promise_value_t v);
+
+struct taken {
+    promise_value_t item;
+    uint64_t number;
+    promise_t *sender; /* whose send is done, or NULL */
+};
+/* The next item, or false. What was taken must find its place before the sender is told: that may run functions of the
+ * user's, which free values. */
+bool promise__channel_take(promise_channel_t *ch, struct taken *taken);
+void promise__channel_tell(promise_t *sender);
+void promise__channel_empty(promise_channel_t *ch); /* releases all that is in it */
+
+/* The item that p, settled or about to be, has is seen by nobody yet. */
+static inline void promise__item_hold(promise_t *p, promise_channel_t *ch, uint64_t number) {
+    p->number = number;
+    p->channel = ch;
+    p->flags |= FLAG_ITEM;
+    ch->life++;
+}
+
+/* ---- select.c ---- */
+
+/* One of the cases, which has left its queue, is what its select does. channel NULL: value is not an item of one. */
+void promise__select_done(promise_t *one, promise_value_t value, promise_channel_t *channel, uint64_t number);
+void promise__select_closed(promise_t *one);                           /* the same for a send to a channel that was closed */
+void promise__select_finish(promise_t *select, promise_value_t value); /* settles it, and lets go of all its cases */
+
+#endif
