@@ -119,6 +119,7 @@ EXTRA_DIST += examples/runner/README.md test/runner.sh
 
 check_PROGRAMS += \
 	examples/tour/address \
+	examples/tour/channel \
 	examples/tour/child \
 	examples/tour/combine \
 	examples/tour/connect \
@@ -153,6 +154,8 @@ MEMCHECK_TESTS += test/tour.sh
 TOUR = examples/tour/tour.c examples/tour/tour.h
 
 examples_tour_address_LDADD = $(EXAMPLE_LIBS)
+examples_tour_channel_SOURCES = examples/tour/channel.c $(TOUR)
+examples_tour_channel_LDADD = $(EXAMPLE_LIBS)
 examples_tour_child_SOURCES = examples/tour/child.c $(TOUR)
 examples_tour_child_LDADD = $(EXAMPLE_LIBS)
 examples_tour_combine_SOURCES = examples/tour/combine.c $(TOUR)
@@ -206,6 +209,7 @@ examples_tour_value_LDADD = $(EXAMPLE_LIBS)
 
 EXTRA_DIST += \
 	examples/tour/address.expected \
+	examples/tour/channel.expected \
 	examples/tour/child.expected \
 	examples/tour/combine.expected \
 	examples/tour/connect.expected \

@@ -7,6 +7,9 @@ CHECK_TESTS = \
 	test/test_cancel_chain \
 	test/test_cancel_inside \
 	test/test_channel \
+	test/test_channel_oom \
+	test/test_channel_tasks \
+	test/test_channel_unseen \
 	test/test_child \
 	test/test_child_command \
 	test/test_child_fault \
@@ -69,6 +72,7 @@ CHECK_TESTS = \
 	test/test_repeat \
 	test/test_resolve \
 	test/test_retry \
+	test/test_select \
 	test/test_signal \
 	test/test_slab \
 	test/test_source \
@@ -248,6 +252,7 @@ SKETCHES = \
 	test/sketches/02_download \
 	test/sketches/03_mirrors \
 	test/sketches/05_echo_chain \
+	test/sketches/08_channel \
 	test/sketches/10_typed \
 	test/sketches/11_errors \
 	test/sketches/12_ctrlc
@@ -260,6 +265,7 @@ test_sketches_01_login_LDADD = test/sketches/libstandin.la $(EXAMPLE_LIBS)
 test_sketches_02_download_LDADD = test/sketches/libstandin.la $(EXAMPLE_LIBS)
 test_sketches_03_mirrors_LDADD = $(EXAMPLE_LIBS)
 test_sketches_05_echo_chain_LDADD = $(EXAMPLE_LIBS)
+test_sketches_08_channel_LDADD = $(EXAMPLE_LIBS)
 test_sketches_10_typed_LDADD = $(EXAMPLE_LIBS)
 test_sketches_11_errors_LDADD = $(EXAMPLE_LIBS)
 test_sketches_12_ctrlc_LDADD = $(EXAMPLE_LIBS)

@@ -49,7 +49,7 @@ fi
 # why_not NAME: why it cannot run here, if it cannot.
 why_not() {
     case $1 in
-    10_* | 12_*) return ;;
+    08_* | 10_* | 12_*) return ;;
     esac
     if [ -z "${SKETCHES_INSIDE-}" ]; then echo 'no namespaces: unshare(1) failed'; return; fi
     if [ "$1 $have_redis" = '04_hiredis no' ]; then echo 'hiredis or redis-server is not installed'; fi
@@ -89,8 +89,9 @@ run() {
     wait $!
 }
 
-# What a terminal shows in the end: of the progress, which depends on who answers first, the last line.
-seen() { tr '\r' '\n' | grep -v '^$' | grep -v '^[12]/3'; }
+# What a terminal shows in the end: of the progress, which depends on who answers first, the last line. How often 08 is idle is
+# a matter of time.
+seen() { tr '\r' '\n' | grep -v '^$' | grep -v '^[12]/3' | grep -v '^idle$'; }
 
 echo "1..$(grep -c '^\$ ' "$expected")"
 grep '^\$ ' "$expected" | while read -r _ name args; do

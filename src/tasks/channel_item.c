@@ -6,10 +6,11 @@
 #include "channel.h"
 
 void promise__item_to(promise_loop_t *loop, promise_t *p, const promise_t *c, bool alone) {
-    bool is_element = promise__kind(c) == KIND_ELEMENT;
+    bool is_element = promise__kind(c) == KIND_ELEMENT, is_coroutine = promise__kind(c) == KIND_COROUTINE;
 
     /* Cancelled while it waited, c gets something else; then the item goes back with p. */
     if (c->flags & FLAG_OVERRIDE || (is_element && !c->owner)) return;
+    if (is_coroutine && c->flags & FLAG_CANCELED && !promise__coroutine_is_shielded(c)) return;
     if (is_element || !alone) {
         promise__item_seen(p);
         return;

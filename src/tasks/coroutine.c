@@ -149,6 +149,7 @@ static inline promise_value_t outcome_of(promise_loop_t *loop, promise_t *q) {
     promise_value_t v = q->value;
 
     promise__handled(q);
+    promise__seen(q);
     if (q->refs == 1 && !(promise__flags(q) & others)) {
         promise__slab_release(loop, q);
         return v;
@@ -182,8 +183,6 @@ static promise_value_t suspend(promise_loop_t *loop, promise_t *p, promise_t *q)
 
 /* Awaits q where that is a wait, or not what it gives. */
 static PROMISE_NOINLINE promise_value_t await_slowly(promise_loop_t *loop, promise_t *p, promise_t *q) {
-    promise_value_t v;
-
     if (loop->canceling) promise__stop("promise_await: called inside a stop function (promise_on_cancel)");
     if (promise__is_releasing()) promise__stop("promise_await: called while a value is freed");
     if (promise__is_cycle(p, q)) {
@@ -193,8 +192,8 @@ static PROMISE_NOINLINE promise_value_t await_slowly(promise_loop_t *loop, promi
     if (!(q->flags & FLAG_SETTLED) || !loop->at_once) return suspend(loop, p, q);
     loop->at_once--;
     if (promise__kind(q) == KIND_SHIELD || !(p->flags & FLAG_CANCELED)) return outcome_of(loop, q);
-    v = outcome_of(loop, q);
-    promise__release(v);
+    promise__handled(q);
+    promise__drop_ref(q); /* unseen: an item goes back to its channel (K6) */
     return promise__canceled();
 }
 
