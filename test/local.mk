@@ -76,6 +76,8 @@ CHECK_TESTS = \
 	test/test_signal \
 	test/test_slab \
 	test/test_source \
+	test/test_stack \
+	test/test_stack_overflow \
 	test/test_stream \
 	test/test_stream_close \
 	test/test_stream_copy \
@@ -110,7 +112,8 @@ THREAD_TESTS = \
 	test/test_context \
 	test/test_context_ucontext \
 	test/test_mailbox \
-	test/test_remote
+	test/test_remote \
+	test/test_stack
 
 # Scripts about the tree rather than about one build of it: the variant builds below leave out most.
 TREE_TESTS = \
