@@ -59,9 +59,14 @@ static void compact(promise_value_t list) {
     l->size = kept;
 }
 
-/* T5: settles p when the generator behind its iterator has left, as after a finally. One that waits for p itself does not. */
+/* T5: settles p when the generator behind its iterator has left, as after a finally. Where something waits for p itself, in a
+ * circle, which by way of combinators shows only in that the cancel came round, it does not. */
 static void settle_after(promise_t *p, promise_t *leaving, promise_value_t result) {
-    if (promise__is_cycle(p, leaving)) {
+    if (p->flags & FLAG_LISTED) { /* is to be cancelled */
+        promise__release(result);
+        result = promise__canceled();
+    }
+    if (p->flags & FLAG_LISTED || promise__is_cycle(p, leaving)) {
         promise__drop_ref(leaving);
         promise__settle(p, result);
         return;
@@ -75,11 +80,13 @@ static void settle_after(promise_t *p, promise_t *leaving, promise_value_t resul
 static void finish(promise_t *p) {
     struct walk *w = p->walk;
     struct walk_slot *slot;
-    promise_value_t result = p->result;
     promise_t *leaving = promise__iterator_leaving(w->it);
+    promise_value_t result;
 
-    if (w->mode == FILTER && !(p->flags & FLAG_DECIDED)) compact(result);
-    promise_iterator_close(w->it);
+    if (w->mode == FILTER && !(p->flags & FLAG_DECIDED)) compact(p->result);
+    p->flags |= FLAG_DECIDED;
+    promise_iterator_close(w->it); /* which cancels p where its generator waits for p */
+    result = p->result;
     while ((slot = w->spare)) {
         w->spare = slot->next;
         promise__free(slot);
@@ -109,6 +116,10 @@ static void go_on(promise_t *p) {
 }
 
 void promise__walk_cancel(promise_t *p) {
+    if (p->flags & FLAG_SETTLED) { /* meanwhile */
+        promise__look_if_unused(p);
+        return;
+    }
     if (p->flags & FLAG_DECIDED) {
         promise__release(p->result);
         p->result = promise__canceled();

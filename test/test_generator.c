@@ -440,7 +440,7 @@ END_TEST
 
 START_TEST(J5_the_loop_goes_at_each_state) {
     int n = 2;
-    promise_iterator_t *unused = promise_generator(loop, counts, &n), *resting, *awaiting, *finished, *starting;
+    promise_iterator_t *unused = promise_generator(loop, counts, &n), *resting, *awaiting, *finished, *starting, *keeping;
 
     resting = it = promise_generator(loop, counts, &n);
     ask("resting");
@@ -452,6 +452,9 @@ START_TEST(J5_the_loop_goes_at_each_state) {
     b.name = "b";
     hosted_run();
     trace_is("begins=- give1 resting=1 1=1 2=!thrown");
+    keeping = it = promise_generator(loop, quiet, &n);
+    promise_cancel(promise_next(it));
+    hosted_run();
     starting = it = promise_generator(loop, counts, &n);
     ask("started");
     hosted_free();
@@ -465,6 +468,7 @@ START_TEST(J5_the_loop_goes_at_each_state) {
     promise_iterator_close(awaiting);
     promise_iterator_close(finished);
     promise_iterator_close(starting);
+    promise_iterator_close(keeping); /* with the item that nobody got */
 }
 END_TEST
 

@@ -1,6 +1,6 @@
 /*
  * Random programs: whatever is made, dropped, cancelled, adopted and settled in whichever order, inside of handlers and
- * outside, nothing is lost, freed twice or left pending when the loop goes (T4, J5, O3). What is attached is freed exactly
+ * outside and in coroutines, nothing is lost, freed twice or left pending when the loop goes (T4, J5, O3). What is attached is freed exactly
  * once, each stop is called at most once.
  */
 #include "hosted.h"
@@ -8,12 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { POOL = 24, RESOLVERS = 16 };
+enum { POOL = 24, RESOLVERS = 16, ITERATORS = 4 };
 
 static promise_t *pool[POOL];
 static promise_resolver_t *resolvers[RESOLVERS];
+static promise_iterator_t *iterators[ITERATORS];
 static size_t attached, freed;
 static int depth, budget_of_handlers;
+static bool with_coroutines; /* in some programs: they take longer */
 
 /* A promise out of the pool, or a new one. */
 static promise_t *take(void) {
@@ -104,8 +106,80 @@ static void attach(void) {
     put(promise_attach(take(), malloc(8), free_attached));
 }
 
+/* ---- coroutines, and iterators of theirs ---- */
+
+static void act_inside(void) {
+    depth++;
+    act();
+    depth--;
+}
+static void clean_up(void *arg) {
+    if (draw(3) == 0) promise_await(promise_shield(take()), NULL);
+    else if (draw(3) == 0) promise_await(take(), NULL);
+    free_attached(arg);
+}
+static void defer(void) {
+    attached++;
+    promise_defer(clean_up, malloc(8));
+}
+static promise_value_t coroutine(promise_value_t v, void *arg) {
+    promise_value_t got = {0};
+
+    (void)arg;
+    if (draw(3) == 0) defer();
+    for (unsigned n = draw(5); n-- && budget_of_handlers-- > 0;) {
+        promise_t *p = take();
+        act_inside();
+        if (draw(8) == 0) p = promise_shield(p);
+        if (promise_await(p, &got) < 0 && draw(2)) return got;
+    }
+    switch (draw(4)) {
+    case 0: promise_value_clear(&got); return promise_adopt(take());
+    case 1: promise_value_clear(&got); return v;
+    default: return got;
+    }
+}
+static promise_value_t generator(promise_value_t v, void *arg) {
+    (void)arg;
+    if (draw(3) == 0) defer();
+    for (unsigned n = draw(6); n-- && budget_of_handlers-- > 0;) {
+        if (draw(3) == 0) act_inside();
+        if (draw(3) == 0) promise_await(draw(4) ? take() : promise_shield(take()), NULL);
+        if (promise_yield(draw(4) ? promise_string("item") : promise_adopt(take())) < 0 && draw(4)) return v;
+    }
+    return draw(4) ? v : promise_adopt(take());
+}
+static void free_iterated(void *arg) { free_attached(arg); }
+/* An iterator out of those that there are, or a new one. */
+static promise_iterator_t *take_iterator(void) {
+    unsigned i = draw(ITERATORS);
+    promise_iterator_t *it = iterators[i];
+
+    iterators[i] = NULL;
+    if (it) return it;
+    attached++;
+    return promise_iterator_attach(promise_generator(loop, generator, NULL), malloc(8), free_iterated);
+}
+static void put_iterator(promise_iterator_t *it) {
+    unsigned i = draw(ITERATORS);
+    promise_iterator_t *before = iterators[i];
+
+    iterators[i] = it;
+    promise_iterator_close(before);
+}
+static void use_iterator(void) {
+    promise_iterator_t *it = take_iterator();
+
+    switch (draw(6)) {
+    case 0: put(promise_map(it, draw(3), handler, NULL)); break;
+    case 1: put(promise_each(it, draw(3), handler, NULL)); break;
+    case 2: promise_iterator_close(it); break;
+    default: put(promise_next(it)); put_iterator(it);
+    }
+}
+
 static void act(void) {
-    switch (draw(16)) {
+    switch (draw(with_coroutines ? 21 : 16)) {
     case 0:
     case 1: start(); break;
     case 2: settle(); break;
@@ -120,6 +194,11 @@ static void act(void) {
     case 11: put(promise_timeout(take(), 1 + draw(3))); break;
     case 12: put(promise_try(loop, handler, NULL)); break;
     case 13: promise_unref(take()); break;
+    case 16: put(promise_async(loop, coroutine, NULL)); break;
+    case 17:
+    case 18: put(promise_then_async(take(), coroutine, NULL)); break;
+    case 19:
+    case 20: use_iterator(); break;
     default: promise_cancel(take());
     }
 }
@@ -133,6 +212,7 @@ static void run_program(uint64_t seed) {
     attached = freed = 0;
     depth = 0;
     budget_of_handlers = 200;
+    with_coroutines = seed % 4 == 0;
     memset(pool, 0, sizeof pool);
     memset(resolvers, 0, sizeof resolvers);
     hosted_start();
@@ -144,7 +224,13 @@ static void run_program(uint64_t seed) {
         if (draw(16) == 0) hosted_advance(1);
     }
     budget_of_handlers = 0; /* the handlers do nothing from here on */
+    if (draw(2))
+        for (int i = 0; i < ITERATORS; i++) put_iterator(NULL);
     hosted_free();
+    for (int i = 0; i < ITERATORS; i++) {
+        promise_iterator_close(iterators[i]);
+        iterators[i] = NULL;
+    }
     ck_assert_msg(freed == attached, "program %llu: %zu of %zu freed", (unsigned long long)seed, freed, attached);
     for (int i = 0; i < POOL; i++) {
         ck_assert(!pool[i] || promise_get_state(pool[i]) != PROMISE_PENDING);

@@ -159,7 +159,8 @@ promise_value_t promise__generator_left(struct generator *g, promise_value_t res
     }
     result = last_item(loop, result);
     if (g->resolver) give(g, result);
-    else g->kept = result, g->has_kept = true;
+    else if (!g->has_kept) g->kept = result, g->has_kept = true;
+    else promise__release(result); /* the loop goes */
     return promise_void();
 }
 
