@@ -117,6 +117,7 @@ THREAD_TESTS = \
 
 # Scripts about the tree rather than about one build of it: the variant builds below leave out most.
 TREE_TESTS = \
+	test/backtrace.sh \
 	test/context_aarch64.sh \
 	test/docs.sh \
 	test/faults.sh \
@@ -215,6 +216,7 @@ test_test_tls_traps_LDADD = $(TLS_PAIR_LIBS)
 EXTRA_DIST += \
 	test/sketches.expected \
 	test/sketches.sh \
+	test/backtrace.sh \
 	test/context_aarch64.c \
 	test/context_aarch64.sh \
 	test/docs.sh \
@@ -242,6 +244,10 @@ EXTRA_DIST += \
 	test/install/autotools/Makefile.am \
 	test/install/autotools/configure.ac \
 	test/install/cmake/CMakeLists.txt
+
+# A coroutine for a debugger to look at.
+check_PROGRAMS += test/backtrace
+test_backtrace_LDADD = libcore.la $(LIBEVENT_LIBS)
 
 # HTTP requests to servers that nobody here wrote, where they are installed.
 check_PROGRAMS += test/httpfetch

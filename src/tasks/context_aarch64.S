@@ -29,7 +29,7 @@ promise__asm_lay:
         and     x0, x0, #-16
         sub     x0, x0, #176
         mrs     x9, fpcr
-        adr     x10, start
+        adr     x10, .Lfirst
         stp     x2, x3, [x0]            /* x19: entry; x20: arg */
         stp     xzr, x10, [x0, #80]     /* x29: no frame below the first one; x30: where to go on */
         str     x9, [x0, #160]
@@ -44,6 +44,8 @@ promise__asm_lay:
 start:
         .cfi_startproc
         .cfi_undefined x30
+        nop                             /* what unwinds looks up the byte before a return address, as that of the call */
+.Lfirst:
         mov     x0, x20
         blr     x19
         brk     #1                      /* entry does not return */

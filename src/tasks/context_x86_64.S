@@ -25,7 +25,7 @@ promise__asm_lay:
         endbr64
         leaq    (%rdi,%rsi), %rax
         andq    $-16, %rax              /* the ABI: aligned to 16 before a call */
-        leaq    start(%rip), %r8
+        leaq    .Lfirst(%rip), %r8
         movq    %r8, -8(%rax)           /* where to go on */
         movq    $0, -16(%rax)           /* rbp: no frame below the first one */
         movq    %rdx, -24(%rax)         /* rbx: entry */
@@ -47,6 +47,8 @@ promise__asm_lay:
 start:
         .cfi_startproc
         .cfi_undefined rip
+        nop                             /* what unwinds looks up the byte before a return address, as that of the call */
+.Lfirst:
         endbr64
         movq    %r12, %rdi
         call    *%rbx
