@@ -25,6 +25,7 @@ CHECK_TESTS = \
 	test/test_context_ucontext \
 	test/test_coroutine \
 	test/test_coroutine_cancel \
+	test/test_coroutine_loop \
 	test/test_datagram \
 	test/test_datagram_end \
 	test/test_deep \
@@ -111,6 +112,7 @@ endif
 THREAD_TESTS = \
 	test/test_context \
 	test/test_context_ucontext \
+	test/test_coroutine_loop \
 	test/test_mailbox \
 	test/test_remote \
 	test/test_stack
@@ -227,6 +229,7 @@ EXTRA_DIST += \
 	docs/conformance.md \
 	test/conformance/addon.c \
 	test/conformance/addon.h \
+	test/conformance/coroutine.c \
 	test/conformance/held.c \
 	test/conformance/host.c \
 	test/conformance/left-out.js \

@@ -217,6 +217,39 @@ static promise_t *make_next(int *o) {
 static promise_t *make_repeat(int *o) { return promise_repeat(loop, three_turns, o); }
 static promise_t *make_retry(int *o) { return promise_retry(loop, NULL, second_try, o); }
 
+static promise_value_t awaits(promise_value_t v, void *arg) {
+    promise_value_t got = {0};
+
+    (void)pass(v, arg);
+    promise_defer(object_free, object_new());
+    if (promise_await(promise_then(promise_sleep(NULL, 1), text, arg), &got) < 0) return got;
+    promise_defer(object_free, object_new());
+    (void)promise_await(promise_from(NULL, got), &got);
+    return got;
+}
+static promise_t *make_async(int *o) {
+    static const struct promise_coroutine_options named = {.name = "name"};
+    return promise_then_async(promise_async_with(loop, &named, awaits, o), awaits, o);
+}
+static promise_value_t yields(promise_value_t v, void *arg) {
+    (void)pass(v, arg);
+    promise_defer(object_free, object_new());
+    for (int i = 0; i < 3; i++)
+        if (promise_yield(i == 1 ? promise_adopt(promise_then(promise_sleep(NULL, 1), text, arg)) : text(v, arg)) < 0) break;
+    return promise_end();
+}
+static promise_t *make_generator(int *o) {
+    return promise_map(promise_iterator_attach(promise_generator(loop, yields, o), object_new(), object_free), 2, pass, o);
+}
+static promise_t *make_generator_next(int *o) {
+    promise_iterator_t *it = promise_generator(loop, yields, o);
+    promise_t *one = promise_next(it), *two = promise_next(it), *three = promise_next(it);
+
+    promise_cancel(two);
+    return promise_attach(promise_then(promise_all_of(loop, one, three, NULL), pass, o), it,
+                          (void (*)(void *))promise_iterator_close);
+}
+
 static const struct call {
     const char *name;
     make_fn *make;
@@ -247,6 +280,9 @@ static const struct call {
     {"next", make_next, false},
     {"repeat", make_repeat, false},
     {"retry", make_retry, false},
+    {"async", make_async, false},
+    {"generator", make_generator, false},
+    {"generator's next", make_generator_next, false},
 };
 enum { CALLS = sizeof calls / sizeof *calls };
 

@@ -128,7 +128,7 @@ static promise_value_t call(const struct held *handlers, uint32_t index, size_t 
     return resolution_of(result);
 }
 
-static promise_value_t handle(promise_value_t v, void *handlers) {
+promise_value_t handle(promise_value_t v, void *handlers) {
     napi_handle_scope scope;
     napi_value value;
     promise_value_t result;
@@ -159,13 +159,15 @@ static napi_value wrap_with(promise_t *p, struct held *handlers) {
 
 static napi_value react(promise_t *p, napi_value fulfilled, napi_value rejected) {
     napi_value pair[2] = {fulfilled, rejected};
+    bool has_fulfilled = is_a(fulfilled, napi_function), has_rejected = is_a(rejected, napi_function);
     struct held *handlers;
 
     if (!p) return type_error("this is not a Promise");
     handlers = hold(2, pair);
-    return wrap_with(promise_then_catch(promise_ref(p), is_a(fulfilled, napi_function) ? handle : NULL,
-                                        is_a(rejected, napi_function) ? handle : NULL, handlers),
-                     handlers);
+    p = promise_ref(p);
+    if (in_coroutines) p = react_in_coroutine(p, has_fulfilled, has_rejected, handlers);
+    else p = promise_then_catch(p, has_fulfilled ? handle : NULL, has_rejected ? handle : NULL, handlers);
+    return wrap_with(p, handlers);
 }
 
 static napi_value then_method(napi_env env, napi_callback_info info) {
@@ -259,7 +261,7 @@ static napi_value combine_static(napi_env env, napi_callback_info info) {
     return wrap(c->fulfilled || c->rejected ? promise_then_catch(p, c->fulfilled, c->rejected, NULL) : p);
 }
 
-/* ---- the module: init(functions) -> Promise, close() -> what is left ---- */
+/* ---- the module: init(functions) -> Promise, switchCoroutines(), close() -> what is left ---- */
 
 static napi_property_descriptor method(const char *name, napi_callback function, const void *data) {
     return (napi_property_descriptor){
@@ -286,8 +288,8 @@ static napi_value define_class(void) {
     };
     napi_value class;
 
-    must(napi_define_class(js, "Promise", NAPI_AUTO_LENGTH, construct, NULL, sizeof properties / sizeof *properties,
-                           properties, &class));
+    must(napi_define_class(js, "Promise", NAPI_AUTO_LENGTH, construct, NULL, sizeof properties / sizeof *properties, properties,
+                           &class));
     must(napi_create_reference(js, class, 1, &promise_class));
     return class;
 }
@@ -326,9 +328,10 @@ static napi_value close_all(napi_env env, napi_callback_info info) {
 }
 
 NAPI_MODULE_INIT() {
-    const napi_property_descriptor properties[] = {method("init", init, NULL), method("close", close_all, NULL)};
+    const napi_property_descriptor properties[] = {
+        method("init", init, NULL), method("switchCoroutines", set_in_coroutines, NULL), method("close", close_all, NULL)};
 
     js = env;
-    must(napi_define_properties(env, exports, 2, properties));
+    must(napi_define_properties(env, exports, sizeof properties / sizeof *properties, properties));
     return exports;
 }

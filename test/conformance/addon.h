@@ -56,7 +56,16 @@ promise_fn array_of_list, array_of_outcomes, js_error_of;
 
 /* The promise in one of our objects, borrowed; NULL for anything else. */
 promise_t *promise_in(napi_value value);
+/* Calls the one of two handlers that it is for. */
+promise_value_t handle(promise_value_t v, void *handlers);
 /* Two functions of JavaScript's that settle through this resolver, which they own. */
 void resolving_functions(promise_resolver_t *resolver, napi_value functions[2]);
+
+/* ---- coroutine.c ---- */
+
+extern bool in_coroutines; /* handlers run as coroutines */
+/* promise_then_catch() with handle(), where there is a handler, as a coroutine. */
+promise_t *react_in_coroutine(promise_t *p, bool fulfilled, bool rejected, struct held *handlers);
+napi_value set_in_coroutines(napi_env env, napi_callback_info info); /* from now on, or no longer */
 
 #endif
