@@ -11,6 +11,13 @@
  *     <promise/coroutine.h> async and await
  *     <promise/generator.h> coroutines that give many things
  *     <promise/timer.h>     sleep, timeout, ticks, retry
+ *     <promise/group.h>     tasks that belong together, and do not outlive what started them
+ *     <promise/mutex.h>     one at a time, among the tasks of a loop
+ *     <promise/rwlock.h>    several readers, or one writer
+ *     <promise/semaphore.h> so many at a time: a limiter
+ *     <promise/condition.h> waiting until another task has changed something
+ *     <promise/barrier.h>   tasks that wait for each other
+ *     <promise/wait_group.h> waiting until all that was counted is done
  *     <promise/fd.h>        waiting for file descriptors
  *     <promise/signal.h>    signals of the process
  *     <promise/loop.h>      the job queue on an event_base: run, free, unhandled rejections
@@ -36,8 +43,10 @@
 
 #include <promise/address.h>
 #include <promise/channel.h>
+#include <promise/barrier.h>
 #include <promise/child.h>
 #include <promise/combine.h>
+#include <promise/condition.h>
 #include <promise/connect.h>
 #include <promise/connect_name.h>
 #include <promise/coroutine.h>
@@ -46,6 +55,7 @@
 #include <promise/error.h>
 #include <promise/fd.h>
 #include <promise/generator.h>
+#include <promise/group.h>
 #include <promise/host.h>
 #include <promise/http.h>
 #include <promise/http_client.h>
@@ -54,12 +64,16 @@
 #include <promise/listener.h>
 #include <promise/loop.h>
 #include <promise/memory.h>
+#include <promise/mutex.h>
 #include <promise/promise.h>
 #include <promise/remote.h>
+#include <promise/rwlock.h>
+#include <promise/semaphore.h>
 #include <promise/signal.h>
 #include <promise/source.h>
 #include <promise/stream.h>
 #include <promise/timer.h>
 #include <promise/value.h>
+#include <promise/wait_group.h>
 
 #endif

@@ -104,6 +104,8 @@ PROMISE_NOINLINE void promise__work_off_cancels(promise_loop_t *loop) {
         case KIND_AGGREGATE: promise__aggregate_cancel(p); break;
         case KIND_WALK: promise__walk_cancel(p); break;
         case KIND_CHANNEL: promise__channel_cancel(p); break;
+        case KIND_GROUP: promise__group_cancel(p); break;
+        case KIND_TURN: promise__turn_cancel(p); break;
         case KIND_SLEEP:
             promise__timer_stop(loop, p);
             promise__settle(p, promise__canceled());

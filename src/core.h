@@ -33,6 +33,8 @@ enum kind {
     KIND_WALK,      /* map and its kin: the same, by way of a struct walk */
     KIND_SLEEP,     /* waits for the host's timer */
     KIND_CHANNEL,   /* waits to send or to receive, see tasks/channel.h */
+    KIND_GROUP,     /* a group of tasks: waits for its elements, which may become more */
+    KIND_TURN,      /* waits for its turn at a lock, see tasks/turn.h */
     KIND_THENABLE,  /* a job that calls type->then; has an outcome to unwrap as its value */
     LAST_ROOT = KIND_THENABLE, /* up to here they have no parent */
     KIND_REACTION,  /* then, catch, try: runs a handler */
@@ -46,17 +48,17 @@ enum kind {
 };
 
 enum {
-    FLAG_KIND = 15,
-    FLAG_LIVE = 1 << 4,       /* the slot is in use */
+    FLAG_KIND = 31,
     FLAG_SETTLED = 1 << 5,
     FLAG_RESOLVERS = 1 << 6,  /* resolvers and place are valid */
     FLAG_QUEUED = 1 << 7,     /* settled: in the queue, with children to run */
     FLAG_LATE = 1 << 8,       /* pending: in the queue as a job of its own */
+    FLAG_LIVE = 1 << 9,       /* the slot is in use */
     FLAG_CANCELED = 1 << 10,  /* in a cancelled chain (K3) */
     FLAG_NO_INPUT = 1 << 11,  /* LATE, and its input is ECANCELED */
     FLAG_OVERRIDE = 1 << 12,  /* cancelled, but has to wait for its input all the same: then gets ECANCELED instead */
     FLAG_WAITING = 1 << 13,   /* finally: waits for what the handler gave */
-    FLAG_DECIDED = 1 << 14,   /* aggregate, walk, timeout: the outcome is known, its branches are waited for */
+    FLAG_DECIDED = 1 << 14,   /* aggregate, walk, group, timeout: the outcome is known, its branches are waited for */
     FLAG_LISTED = 1 << 15,    /* on the work list of cancels; settled: on the list of rejections to be reported */
     FLAG_NOMEM = 1 << 16,     /* on the work list, to be rejected with ENOMEM */
     FLAG_HANDLED = 1 << 17,
@@ -106,20 +108,21 @@ struct promise {
             promise_value_t timeout_outcome; /* once decided */
         };
         struct { /* element */
-            promise_t *owner; /* aggregate or walk; NULL once it is let go of */
+            promise_t *owner; /* aggregate, walk or group; NULL once it is let go of */
             union {
                 size_t index;
                 struct walk_slot *slot;
             };
             promise_t *ring_next, *ring_prev;
         };
-        struct { /* aggregate, walk */
+        struct { /* aggregate, walk, group */
             promise_t *ring; /* its elements, in a circle */
             union {
                 struct {
                     uint32_t left, need; /* elements that have not settled; values, or rejections, until it is decided */
                 };
                 struct walk *walk;
+                struct promise_group *group;
             };
             promise_value_t result; /* the list it fills, then the outcome */
         };
@@ -131,6 +134,11 @@ struct promise {
             };
             struct promise_channel *channel; /* NULL while it is in no queue */
             promise_value_t item;            /* to be sent; select: what it will give; settled: value */
+        };
+        struct { /* turn; FLAG_LATE: it is its turn, and the job will tell */
+            struct turns *turns; /* NULL: it is in no queue any more */
+            promise_t *turn_next, **turn_link;
+            uintptr_t want;
         };
     };
 };
@@ -276,6 +284,9 @@ bool promise__drain(promise_loop_t *loop, unsigned budget);
 /* Is this handler's promise in a cancelled chain? */
 bool promise__running_is_canceled(const promise_loop_t *loop);
 promise_t *promise__settled(promise_loop_t *loop, promise_value_t v); /* a new promise, settled with v, which it takes over */
+/* Settles p, whose job this is, and runs in the same job what waits for it, also behind links that only pass the outcome on: so
+ * nobody can cancel between the two, and what was given with v is not lost (K6). */
+void promise__settle_at_once(promise_loop_t *loop, promise_t *p, promise_value_t v);
 
 /* ---- reaction.c: what each kind does with its input, which is lent ---- */
 
@@ -371,6 +382,15 @@ static inline void promise__pass_on(promise_loop_t *loop, promise_t *p) {
 static inline void promise__seen(promise_t *p) {
     if (PROMISE_UNLIKELY(p->flags & FLAG_ITEM)) promise__item_seen(p);
 }
+
+/* ---- tasks/turn.c, tasks/group.c ---- */
+
+void promise__turn_run(promise_loop_t *loop, promise_t *p, promise_value_t input);
+void promise__turn_cancel(promise_t *p);
+void promise__turn_tell(promise_t *p); /* a turn that nobody waits for yet: when it has come already, p is settled now */
+const char *promise__turn_at(const promise_t *p); /* what kind of lock, or NULL */
+void promise__group_element(promise_t *element, promise_value_t input);
+void promise__group_cancel(promise_t *p);
 
 /* ---- name.c ---- */
 

@@ -177,7 +177,8 @@ PROMISE_NOINLINE void promise__unwrap(promise_t *p, promise_value_t v) {
 static inline void run_element(promise_loop_t *loop, promise_t *e, promise_value_t input) {
     if (!e->owner) promise__slab_release(loop, e);
     else if (promise__kind(e->owner) == KIND_AGGREGATE) promise__aggregate_element(loop, e, input);
-    else promise__walk_element(e, input);
+    else if (promise__kind(e->owner) == KIND_WALK) promise__walk_element(e, input);
+    else promise__group_element(e, input);
 }
 
 /* The input of c, pending and in no list, has come; the usual cases by themselves. */
@@ -205,6 +206,44 @@ static PROMISE_NOINLINE void run_with_item(promise_loop_t *loop, promise_t *p, p
     promise__item_to(loop, p, c, alone);
     run(loop, c, p->value);
     promise__item_end(loop);
+}
+
+/* Does c give those below it what it gets, without a handler of the user's? */
+static bool passes_on(const promise_t *c) {
+    switch (promise__kind(c)) {
+    case KIND_ADOPT:
+    case KIND_SHIELD:
+    case KIND_ATTACH:
+    case KIND_TIMEOUT: return true;
+    case KIND_FINALLY: return c->flags & FLAG_WAITING;
+    case KIND_REACTION: return !c->fulfilled;
+    default: return false;
+    }
+}
+
+/* Runs the children of p, settled and in no queue, and gives the first of them that has passed the outcome on: in no queue
+ * either, though it was just put at the end of it. */
+static promise_t *run_children(promise_loop_t *loop, promise_t *p) {
+    promise_t *next = NULL;
+
+    while (p->children) {
+        promise_t *c = promise__shift_child(p), **end = loop->tail;
+        bool passes = passes_on(c);
+        run(loop, c, p->value);
+        if (!passes || next || *end != c || c->next) continue;
+        *end = NULL;
+        loop->tail = end;
+        next = c;
+    }
+    p->flags &= ~(uint32_t)FLAG_QUEUED;
+    promise__free_if_unused(p);
+    return next;
+}
+
+void promise__settle_at_once(promise_loop_t *loop, promise_t *p, promise_value_t v) {
+    p->value = v;
+    p->flags |= FLAG_SETTLED | FLAG_QUEUED; /* so that it stays */
+    while (p) p = run_children(loop, p);
 }
 
 /* p was queued as a job of its own, with a settled parent, or none. */

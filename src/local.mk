@@ -9,8 +9,10 @@ promiseinclude_HEADERS = $(core_headers) $(net_headers)
 core_headers = \
 	include/promise/address.h \
 	include/promise/channel.h \
+	include/promise/barrier.h \
 	include/promise/child.h \
 	include/promise/combine.h \
+	include/promise/condition.h \
 	include/promise/connect.h \
 	include/promise/coroutine.h \
 	include/promise/datagram.h \
@@ -18,18 +20,23 @@ core_headers = \
 	include/promise/export.h \
 	include/promise/fd.h \
 	include/promise/generator.h \
+	include/promise/group.h \
 	include/promise/host.h \
 	include/promise/iterator.h \
 	include/promise/listener.h \
 	include/promise/loop.h \
 	include/promise/memory.h \
+	include/promise/mutex.h \
 	include/promise/promise.h \
 	include/promise/remote.h \
+	include/promise/rwlock.h \
+	include/promise/semaphore.h \
 	include/promise/signal.h \
 	include/promise/source.h \
 	include/promise/stream.h \
 	include/promise/timer.h \
-	include/promise/value.h
+	include/promise/value.h \
+	include/promise/wait_group.h
 
 # How each of the libraries is compiled and linked. What is installed exports the public names only. (Visibility alone would
 # let coverage builds add theirs.)
@@ -95,6 +102,8 @@ libcore_la_SOURCES = \
 	src/stream_read.c \
 	src/stream_wait.c \
 	src/stream_write.c \
+	src/tasks/barrier.c \
+	src/tasks/condition.c \
 	src/tasks/context.c \
 	src/tasks/context.h \
 	src/tasks/coroutine.c \
@@ -110,6 +119,17 @@ libcore_la_SOURCES = \
 	src/tasks/channel_item.c \
 	src/tasks/channel_queue.c \
 	src/tasks/select.c \
+	src/tasks/group.c \
+	src/tasks/mutex.c \
+	src/tasks/mutex.h \
+	src/tasks/rwlock.c \
+	src/tasks/semaphore.c \
+	src/tasks/stack.c \
+	src/tasks/stack.h \
+	src/tasks/stack_guard.c \
+	src/tasks/turn.c \
+	src/tasks/turn.h \
+	src/tasks/wait_group.c \
 	src/timer.c \
 	src/timerqueue.c \
 	src/timerqueue.h \

@@ -83,19 +83,28 @@ const char *promise_get_name(const promise_t *p) {
     return promise__name_of(p);
 }
 
+/* Does it wait for a ring of elements? */
+static bool is_ring(const promise_t *p) {
+    enum kind kind = promise__kind(p);
+
+    return kind == KIND_AGGREGATE || kind == KIND_WALK || kind == KIND_GROUP;
+}
+
 const char *promise__describe_source(const promise_t *p, char *buffer, size_t size) {
-    const char *name = NULL, *place = "an unknown place";
+    const char *name = NULL, *place = "an unknown place", *lock = NULL;
     int steps = 1000000;
     bool channel = false;
 
     while (p && !(name = promise__name_of(p))) {
         if (p->flags & FLAG_RESOLVERS && p->place) place = p->place;
         channel = promise__kind(p) == KIND_CHANNEL;
-        if (promise__kind(p) == KIND_AGGREGATE || promise__kind(p) == KIND_WALK) p = p->ring;
+        lock = promise__kind(p) == KIND_TURN ? promise__turn_at(p) : NULL;
+        if (is_ring(p)) p = p->ring;
         p = p && promise__is_child(p) && steps-- > 0 ? promise__parent(p, &steps) : NULL;
     }
     if (name) snprintf(buffer, size, "\"%s\"", name);
     else if (channel) snprintf(buffer, size, "a channel");
+    else if (lock) snprintf(buffer, size, "its turn at a %s", lock);
     else snprintf(buffer, size, "the one made at %s", place);
     return buffer;
 }

@@ -107,6 +107,7 @@ void promise__react(promise_loop_t *loop, promise_t *p, promise_value_t input) {
     case KIND_ATTACH: react_attach(loop, p, input); break;
     case KIND_TIMEOUT: react_timeout(loop, p, input); break;
     case KIND_COROUTINE: promise__coroutine_run(loop, p, input); break;
+    case KIND_TURN: promise__turn_run(loop, p, input); break;
     case KIND_THENABLE: react_thenable(loop, p, input); break;
     default: promise__stop("a promise of kind %d was run: this is a bug of libpromise", (int)promise__kind(p));
     }

@@ -3,6 +3,7 @@
 # Check programs: test/test_NAME is built from test/test_NAME.c. They see the library's internal names.
 CHECK_TESTS = \
 	test/test_address \
+	test/test_barrier \
 	test/test_cancel \
 	test/test_cancel_chain \
 	test/test_cancel_inside \
@@ -18,6 +19,7 @@ CHECK_TESTS = \
 	test/test_clock \
 	test/test_combine \
 	test/test_combine_cancel \
+	test/test_condition \
 	test/test_connect \
 	test/test_connect_name \
 	test/test_connect_name_end \
@@ -36,6 +38,7 @@ CHECK_TESTS = \
 	test/test_fd \
 	test/test_fd_object \
 	test/test_generator \
+	test/test_group \
 	test/test_held \
 	test/test_host \
 	test/test_http_body \
@@ -64,6 +67,7 @@ CHECK_TESTS = \
 	test/test_loop_refused \
 	test/test_mailbox \
 	test/test_memory \
+	test/test_mutex \
 	test/test_name \
 	test/test_oom \
 	test/test_programs \
@@ -74,6 +78,8 @@ CHECK_TESTS = \
 	test/test_resolve \
 	test/test_retry \
 	test/test_select \
+	test/test_rwlock \
+	test/test_semaphore \
 	test/test_signal \
 	test/test_slab \
 	test/test_source \
@@ -91,6 +97,7 @@ CHECK_TESTS = \
 	test/test_timerqueue \
 	test/test_unhandled \
 	test/test_value \
+	test/test_wait_group \
 	test/test_walk \
 	test/test_walk_cancel
 

@@ -189,6 +189,7 @@ static PROMISE_NOINLINE promise_value_t await_slowly(promise_loop_t *loop, promi
         promise__drop_ref(q);
         return promise_throw_at(NULL, &promise_errors, PROMISE_ECYCLE, "a coroutine was to wait for itself");
     }
+    if (promise__kind(q) == KIND_TURN && loop->at_once && !(p->flags & FLAG_CANCELED)) promise__turn_tell(q);
     if (!(q->flags & FLAG_SETTLED) || !loop->at_once) return suspend(loop, p, q);
     loop->at_once--;
     if (promise__kind(q) == KIND_SHIELD || !(p->flags & FLAG_CANCELED)) return outcome_of(loop, q);
