@@ -205,7 +205,7 @@ struct with {
     uintptr_t want;
     promise_fn *fn;
     void *arg;
-    bool held; /* it had its turn; else turns may be gone */
+    bool held; /* it had its turn */
 };
 
 static promise_value_t with_run(promise_value_t v, void *arg) {
@@ -220,6 +220,7 @@ static void with_end(void *arg) {
     struct with *w = arg;
 
     if (w->held) promise__turn_end(w->turns, w->want);
+    promise__turns_unref(w->turns);
     promise__free(w);
 }
 
@@ -232,6 +233,7 @@ promise_t *promise__turn_with(struct turns *t, uintptr_t want, promise_fn *fn, v
     if (!w) return promise__settled(t->loop, promise__nomem());
     if (t->type->owned) want |= (uintptr_t)w | TURN_WITH;
     *w = (struct with){.turns = t, .want = want, .fn = fn, .arg = arg};
+    promise__turns_ref(t); /* a condition may let go of a mutex meanwhile, and that be freed */
     p = promise_then(promise__turn(t, want), with_run, w);
     return promise_attach(p, w, with_end);
 }
