@@ -130,12 +130,14 @@ check_PROGRAMS += \
 	examples/tour/error \
 	examples/tour/fd \
 	examples/tour/generator \
+	examples/tour/group \
 	examples/tour/hello \
 	examples/tour/host \
 	examples/tour/http_client \
 	examples/tour/http_server \
 	examples/tour/iterator \
 	examples/tour/listener \
+	examples/tour/locks \
 	examples/tour/loop \
 	examples/tour/memory \
 	examples/tour/promise \
@@ -176,6 +178,8 @@ examples_tour_fd_SOURCES = examples/tour/fd.c $(TOUR)
 examples_tour_fd_LDADD = $(EXAMPLE_LIBS)
 examples_tour_generator_SOURCES = examples/tour/generator.c $(TOUR)
 examples_tour_generator_LDADD = $(EXAMPLE_LIBS)
+examples_tour_group_SOURCES = examples/tour/group.c $(TOUR)
+examples_tour_group_LDADD = $(EXAMPLE_LIBS)
 examples_tour_hello_LDADD = $(EXAMPLE_LIBS)
 examples_tour_host_LDADD = $(EXAMPLE_LIBS)
 examples_tour_http_client_SOURCES = examples/tour/http_client.c $(TOUR)
@@ -186,6 +190,8 @@ examples_tour_iterator_SOURCES = examples/tour/iterator.c $(TOUR)
 examples_tour_iterator_LDADD = $(EXAMPLE_LIBS)
 examples_tour_listener_SOURCES = examples/tour/listener.c $(TOUR)
 examples_tour_listener_LDADD = $(EXAMPLE_LIBS)
+examples_tour_locks_SOURCES = examples/tour/locks.c $(TOUR)
+examples_tour_locks_LDADD = $(EXAMPLE_LIBS)
 examples_tour_loop_LDADD = $(EXAMPLE_LIBS)
 examples_tour_memory_LDADD = $(EXAMPLE_LIBS)
 examples_tour_promise_SOURCES = examples/tour/promise.c $(TOUR)
@@ -220,12 +226,14 @@ EXTRA_DIST += \
 	examples/tour/error.expected \
 	examples/tour/fd.expected \
 	examples/tour/generator.expected \
+	examples/tour/group.expected \
 	examples/tour/hello.expected \
 	examples/tour/host.expected \
 	examples/tour/http_client.expected \
 	examples/tour/http_server.expected \
 	examples/tour/iterator.expected \
 	examples/tour/listener.expected \
+	examples/tour/locks.expected \
 	examples/tour/loop.expected \
 	examples/tour/memory.expected \
 	examples/tour/promise.expected \

@@ -25,8 +25,8 @@ typedef struct promise_barrier promise_barrier_t;
 
 /* For n tasks; 0 gives a barrier that rejects with EINVAL. */
 PROMISE_API PROMISE_MUST_USE promise_barrier_t *promise_barrier_new(promise_loop_t *loop, size_t n);
-/* Those who wait get PROMISE_ECLOSED. NULL is fine. */
-PROMISE_API void promise_barrier_free(promise_barrier_t *b);
+/* Those who wait get PROMISE_ECLOSED. NULL is fine. Takes a void *, so that promise_attach() takes it as it is. */
+PROMISE_API void promise_barrier_free(void *b);
 
 /* ---- use ---- */
 

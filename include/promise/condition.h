@@ -26,8 +26,9 @@ typedef struct promise_condition promise_condition_t;
 /* ---- make and free ---- */
 
 PROMISE_API PROMISE_MUST_USE promise_condition_t *promise_condition_new(promise_loop_t *loop);
-/* Those who wait get PROMISE_ECLOSED, when they have their mutex again. NULL is fine. */
-PROMISE_API void promise_condition_free(promise_condition_t *c);
+/* Those who wait get PROMISE_ECLOSED, when they have their mutex again. NULL is fine. Takes a void *, so that promise_attach()
+ * takes it as it is. */
+PROMISE_API void promise_condition_free(void *c);
 
 /* ---- use ---- */
 

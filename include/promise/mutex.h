@@ -30,8 +30,9 @@ typedef struct promise_mutex promise_mutex_t;
 /* ---- make and free ---- */
 
 PROMISE_API PROMISE_MUST_USE promise_mutex_t *promise_mutex_new(promise_loop_t *loop);
-/* Those who wait for it get PROMISE_ECLOSED. Who holds it still unlocks it, once; then its memory goes. NULL is fine. */
-PROMISE_API void promise_mutex_free(promise_mutex_t *m);
+/* Those who wait for it get PROMISE_ECLOSED. Who holds it still unlocks it, once; then its memory goes. NULL is fine. Takes a
+ * void *, so that promise_attach() takes it as it is. */
+PROMISE_API void promise_mutex_free(void *m);
 
 /* ---- use ---- */
 

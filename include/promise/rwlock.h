@@ -21,8 +21,9 @@ typedef struct promise_rwlock promise_rwlock_t;
 /* ---- make and free ---- */
 
 PROMISE_API PROMISE_MUST_USE promise_rwlock_t *promise_rwlock_new(promise_loop_t *loop);
-/* Those who wait for it get PROMISE_ECLOSED. Who holds it still unlocks it, once; then its memory goes. NULL is fine. */
-PROMISE_API void promise_rwlock_free(promise_rwlock_t *lock);
+/* Those who wait for it get PROMISE_ECLOSED. Who holds it still unlocks it, once; then its memory goes. NULL is fine. Takes a
+ * void *, so that promise_attach() takes it as it is. */
+PROMISE_API void promise_rwlock_free(void *lock);
 
 /* ---- use ---- */
 

@@ -21,8 +21,9 @@ typedef struct promise_semaphore promise_semaphore_t;
 
 /* With so many units to begin with, 0 too. */
 PROMISE_API PROMISE_MUST_USE promise_semaphore_t *promise_semaphore_new(promise_loop_t *loop, size_t units);
-/* Those who wait for units get PROMISE_ECLOSED. Who has some still releases them; then its memory goes. NULL is fine. */
-PROMISE_API void promise_semaphore_free(promise_semaphore_t *s);
+/* Those who wait for units get PROMISE_ECLOSED. Who has some still releases them; then its memory goes. NULL is fine. Takes a
+ * void *, so that promise_attach() takes it as it is. */
+PROMISE_API void promise_semaphore_free(void *s);
 
 /* ---- use ---- */
 

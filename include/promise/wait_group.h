@@ -24,8 +24,9 @@ typedef struct promise_wait_group promise_wait_group_t;
 /* ---- make and free ---- */
 
 PROMISE_API PROMISE_MUST_USE promise_wait_group_t *promise_wait_group_new(promise_loop_t *loop);
-/* Those who wait get PROMISE_ECLOSED. What is counted may still be done; then its memory goes. NULL is fine. */
-PROMISE_API void promise_wait_group_free(promise_wait_group_t *g);
+/* Those who wait get PROMISE_ECLOSED. What is counted may still be done; then its memory goes. NULL is fine. Takes a void *, so
+ * that promise_attach() takes it as it is. */
+PROMISE_API void promise_wait_group_free(void *g);
 
 /* ---- use ---- */
 

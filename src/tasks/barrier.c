@@ -45,7 +45,7 @@ promise_barrier_t *promise_barrier_new(promise_loop_t *loop, size_t n) {
     return b;
 }
 
-void promise_barrier_free(promise_barrier_t *b) { promise__turns_free(b, &type, __func__); }
+void promise_barrier_free(void *b) { promise__turns_free(b, &type, __func__); }
 
 /* ---- use ---- */
 

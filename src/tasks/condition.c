@@ -58,7 +58,7 @@ promise_condition_t *promise_condition_new(promise_loop_t *loop) {
     return promise__turns_new(loop, &type, sizeof(promise_condition_t), __func__);
 }
 
-void promise_condition_free(promise_condition_t *c) { promise__turns_free(c, &type, __func__); }
+void promise_condition_free(void *c) { promise__turns_free(c, &type, __func__); }
 
 /* ---- wait ---- */
 

@@ -59,7 +59,7 @@ promise_mutex_t *promise_mutex_new(promise_loop_t *loop) {
     return promise__turns_new(loop, &type, sizeof(promise_mutex_t), __func__);
 }
 
-void promise_mutex_free(promise_mutex_t *m) { promise__turns_free(m, &type, __func__); }
+void promise_mutex_free(void *m) { promise__turns_free(m, &type, __func__); }
 
 promise_t *promise_mutex_lock(promise_mutex_t *m) {
     promise_t *refused = promise__turns_refuse(m);

@@ -45,7 +45,7 @@ promise_rwlock_t *promise_rwlock_new(promise_loop_t *loop) {
     return promise__turns_new(loop, &type, sizeof(promise_rwlock_t), __func__);
 }
 
-void promise_rwlock_free(promise_rwlock_t *lock) { promise__turns_free(lock, &type, __func__); }
+void promise_rwlock_free(void *lock) { promise__turns_free(lock, &type, __func__); }
 
 /* ---- use ---- */
 

@@ -38,7 +38,7 @@ promise_semaphore_t *promise_semaphore_new(promise_loop_t *loop, size_t units) {
     return s;
 }
 
-void promise_semaphore_free(promise_semaphore_t *s) { promise__turns_free(s, &type, __func__); }
+void promise_semaphore_free(void *s) { promise__turns_free(s, &type, __func__); }
 
 /* ---- use ---- */
 

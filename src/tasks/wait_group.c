@@ -22,7 +22,7 @@ promise_wait_group_t *promise_wait_group_new(promise_loop_t *loop) {
     return promise__turns_new(loop, &type, sizeof(promise_wait_group_t), __func__);
 }
 
-void promise_wait_group_free(promise_wait_group_t *g) { promise__turns_free(g, &type, __func__); }
+void promise_wait_group_free(void *g) { promise__turns_free(g, &type, __func__); }
 
 void promise_wait_group_add(promise_wait_group_t *g, size_t n) {
     struct turns *t;
