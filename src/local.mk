@@ -103,6 +103,11 @@ libcore_la_SOURCES = \
 	src/stream_wait.c \
 	src/stream_write.c \
 	src/tasks/barrier.c \
+	src/tasks/channel.c \
+	src/tasks/channel.h \
+	src/tasks/channel_buffer.c \
+	src/tasks/channel_item.c \
+	src/tasks/channel_queue.c \
 	src/tasks/condition.c \
 	src/tasks/context.c \
 	src/tasks/context.h \
@@ -110,19 +115,11 @@ libcore_la_SOURCES = \
 	src/tasks/coroutine.h \
 	src/tasks/generator.c \
 	src/tasks/generator.h \
-	src/tasks/stack.c \
-	src/tasks/stack.h \
-	src/tasks/stack_guard.c \
-	src/tasks/channel.c \
-	src/tasks/channel.h \
-	src/tasks/channel_buffer.c \
-	src/tasks/channel_item.c \
-	src/tasks/channel_queue.c \
-	src/tasks/select.c \
 	src/tasks/group.c \
 	src/tasks/mutex.c \
 	src/tasks/mutex.h \
 	src/tasks/rwlock.c \
+	src/tasks/select.c \
 	src/tasks/semaphore.c \
 	src/tasks/stack.c \
 	src/tasks/stack.h \
