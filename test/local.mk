@@ -269,8 +269,11 @@ EXTRA_DIST += test/http_peers.sh
 SKETCHES = \
 	test/sketches/01_login \
 	test/sketches/02_download \
+	test/sketches/02b_download_chain \
 	test/sketches/03_mirrors \
 	test/sketches/05_echo_chain \
+	test/sketches/06_echo_await \
+	test/sketches/07_generator \
 	test/sketches/08_channel \
 	test/sketches/10_typed \
 	test/sketches/11_errors \
@@ -282,8 +285,11 @@ test_sketches_libstandin_la_SOURCES = test/sketches/standin.c test/sketches/stan
 test_sketches_server_LDADD = $(EVENT_EXTRA_LIBS) $(LIBEVENT_LIBS)
 test_sketches_01_login_LDADD = test/sketches/libstandin.la $(EXAMPLE_LIBS)
 test_sketches_02_download_LDADD = test/sketches/libstandin.la $(EXAMPLE_LIBS)
+test_sketches_02b_download_chain_LDADD = test/sketches/libstandin.la $(EXAMPLE_LIBS)
 test_sketches_03_mirrors_LDADD = $(EXAMPLE_LIBS)
 test_sketches_05_echo_chain_LDADD = $(EXAMPLE_LIBS)
+test_sketches_06_echo_await_LDADD = $(EXAMPLE_LIBS)
+test_sketches_07_generator_LDADD = $(EXAMPLE_LIBS)
 test_sketches_08_channel_LDADD = $(EXAMPLE_LIBS)
 test_sketches_10_typed_LDADD = $(EXAMPLE_LIBS)
 test_sketches_11_errors_LDADD = $(EXAMPLE_LIBS)

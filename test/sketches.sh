@@ -34,6 +34,9 @@ hosts() {
     echo '127.0.0.1 api.example files.example mirror-a.example mirror-b.example archive.example store.example'
 }
 
+# urls: for 07_generator to read.
+urls() { printf 'http://files.example/%s\n' one.txt two.txt; }
+
 have_redis=no
 if [ -n "${SKETCHES_INSIDE-}" ]; then
     hosts >hosts
@@ -53,7 +56,8 @@ why_not() {
     esac
     if [ -z "${SKETCHES_INSIDE-}" ]; then echo 'no namespaces: unshare(1) failed'; return; fi
     if [ "$1 $have_redis" = '04_hiredis no' ]; then echo 'hiredis or redis-server is not installed'; fi
-    if [ "$1" = 05_echo_chain ] && ! nc -h 2>&1 | grep -q -- -N; then echo 'nc with -N is not installed'; fi
+    case $1 in 05_echo_chain | 06_echo_await) ;; *) return ;; esac
+    if ! nc -h 2>&1 | grep -q -- -N; then echo 'nc with -N is not installed'; fi
 }
 
 # catches_int PID: has it a handler for SIGINT? That is the second bit.
@@ -102,6 +106,7 @@ grep '^\$ ' "$expected" | while read -r _ name args; do
         continue
     fi
     mkdir "$name" && cd "$name" || exit 1
+    if [ "$name" = 07_generator ]; then urls >urls.txt; fi
     {
         echo "\$ $name${args:+ $args}"
         # shellcheck disable=SC2086 # words on purpose
