@@ -28,6 +28,7 @@ CHECK_TESTS = \
 	test/test_coroutine \
 	test/test_coroutine_cancel \
 	test/test_coroutine_loop \
+	test/test_coroutine_threads \
 	test/test_datagram \
 	test/test_datagram_end \
 	test/test_deep \
@@ -119,7 +120,7 @@ endif
 THREAD_TESTS = \
 	test/test_context \
 	test/test_context_ucontext \
-	test/test_coroutine_loop \
+	test/test_coroutine_threads \
 	test/test_mailbox \
 	test/test_remote \
 	test/test_stack
