@@ -11,6 +11,7 @@ bench_bench_SOURCES = \
 	bench/combine.c \
 	bench/fairness.c \
 	bench/host.c \
+	bench/locks.c \
 	bench/measure.c \
 	bench/memory.c \
 	bench/timers.c

@@ -96,6 +96,7 @@ CHECK_TESTS = \
 	test/test_ticks \
 	test/test_timer \
 	test/test_timerqueue \
+	test/test_turn \
 	test/test_unhandled \
 	test/test_value \
 	test/test_wait_group \

@@ -1,4 +1,4 @@
-/* Barriers: rounds, the one of each round, cancels before and after the end of a round. Turns are tested with the mutex. */
+/* Barriers: rounds, the one of each round, cancels before and after the end of a round. Turns are in test_turn.c. */
 #include "trace.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* Conditions: who is woken, in which order, with the mutex in hand whatever comes. Turns are tested with the mutex. */
+/* Conditions: who is woken, in which order, with the mutex in hand whatever comes. Turns are in test_turn.c. */
 #include "trace.h"
 
 #include <string.h>

@@ -250,6 +250,39 @@ static promise_t *make_generator_next(int *o) {
                           (void (*)(void *))promise_iterator_close);
 }
 
+static promise_t *make_locks(int *o) {
+    promise_mutex_t *m = promise_mutex_new(loop);
+    promise_semaphore_t *s = promise_semaphore_new(loop, 1);
+    promise_rwlock_t *lock = promise_rwlock_new(loop);
+    promise_t *p[5];
+
+    p[0] = promise_mutex_with(m, wait_a_bit, o);
+    p[1] = promise_timeout(promise_mutex_with(m, text, o), 1000);
+    p[2] = promise_semaphore_with(s, wait_a_bit, o);
+    p[3] = promise_semaphore_with(s, text, o);
+    p[4] = promise_rwlock_with_write(lock, text, o);
+    return promise_attach(promise_attach(promise_all(loop, 5, p), m, promise_mutex_free), s, promise_semaphore_free);
+}
+static promise_t *make_condition(int *o) {
+    promise_mutex_t *m = promise_mutex_new(loop);
+    promise_condition_t *c = promise_condition_new(loop);
+    promise_t *p;
+
+    if (!promise_mutex_try_lock(m)) return promise_mutex_lock(m); /* it is not there */
+    p = promise_condition_wait(c, m);
+    promise_condition_signal(c);
+    p = promise_attach(promise_then(p, text, o), c, promise_condition_free);
+    return promise_attach(p, m, promise_mutex_unlock);
+}
+static promise_t *make_group(int *o) {
+    promise_group_t *g = promise_group_new_with(loop, &(struct promise_group_options){.limit = 1});
+
+    (void)promise_group_add(g, promise_sleep(loop, 3));
+    (void)promise_group_try(g, wait_a_bit, o);
+    (void)promise_group_try(g, text, o);
+    return promise_attach(promise_group_wait(g), g, promise_group_free);
+}
+
 static const struct call {
     const char *name;
     make_fn *make;
@@ -283,6 +316,9 @@ static const struct call {
     {"async", make_async, false},
     {"generator", make_generator, false},
     {"generator's next", make_generator_next, false},
+    {"locks", make_locks, false},
+    {"condition", make_condition, false},
+    {"group", make_group, false},
 };
 enum { CALLS = sizeof calls / sizeof *calls };
 

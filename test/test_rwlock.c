@@ -1,4 +1,4 @@
-/* Read-write locks: who goes with whom, and in which order; who may unlock. Turns are tested with the mutex. */
+/* Read-write locks: who goes with whom, and in which order; who may unlock. Turns are in test_turn.c. */
 #include "trace.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* Semaphores: so many at a time, in order; units given back on each path. Turns are tested with the mutex. */
+/* Semaphores: so many at a time, in order; units given back on each path. Turns are in test_turn.c. */
 #include "trace.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* Wait groups: counting, waiting, the end. Turns are tested with the mutex. */
+/* Wait groups: counting, waiting, the end. Turns are in test_turn.c. */
 #include "trace.h"
 
 #include <string.h>
