@@ -16,6 +16,13 @@ static const struct workload workloads[] = {
     {"loop", 20 * THOUSAND, 1, 2, false, bench_loop},
     {"loop-then", 20 * THOUSAND, 1, 0, false, bench_loop_then},
     {"race", 10 * THOUSAND, 1, 4, false, bench_race},
+    {"switch", 10 * THOUSAND, 1, 0.7, false, bench_switch},
+    {"spawn", 10 * THOUSAND, 1, 0, false, bench_spawn},
+    {"spawn-1000", 10 * THOUSAND, THOUSAND, 0, false, bench_spawn_many},
+    {"await", 10 * THOUSAND, 1, 0.5, false, bench_await},
+    {"await-made", 10 * THOUSAND, 1, 0, false, bench_await_made},
+    {"await-later", 10 * THOUSAND, 1, 3, false, bench_await_later},
+    {"yield", 10 * THOUSAND, 1, 0, false, bench_yield},
     {"mutex", 20 * THOUSAND, 1, 0, false, bench_mutex},
     {"mutex-then", 20 * THOUSAND, 1, 0, false, bench_mutex_then},
     {"semaphore", 20 * THOUSAND, 1, 0, false, bench_semaphore},
@@ -24,6 +31,24 @@ static const struct workload workloads[] = {
     {"event-common", MILLION, MILLION, 0, true, bench_event_common},
 };
 enum { WORKLOADS = sizeof workloads / sizeof *workloads };
+
+static const struct {
+    const char *program, *workload;
+} peers[] = {
+    {"bench/peer_boost", "context-switch"},
+    {"bench/peer_boost", "fiber-switch"},
+    {"bench/peer_boost", "fiber-spawn"},
+    {"bench/peer_boost", "fiber-await"},
+    {"bench/peer_boost", "fiber-later"},
+    {"bench/peer_go", "switch"},
+    {"bench/peer_go", "spawn"},
+    {"bench/peer_go", "await"},
+    {"bench/peer_go", "later"},
+};
+enum { PEERS = sizeof peers / sizeof *peers };
+
+static const char *const others[] = {"fairness", "rest", "peers"};
+enum { OTHERS = sizeof others / sizeof *others };
 
 struct options {
     bool tabs;     /* for machines */
@@ -37,7 +62,8 @@ static void usage(FILE *to) {
           "Measures beside malloc(64)+free. Workloads:",
           to);
     for (size_t i = 0; i < WORKLOADS; i++) fprintf(to, " %s", workloads[i].name);
-    fputs(" fairness\n"
+    for (size_t i = 0; i < OTHERS; i++) fprintf(to, " %s", others[i]);
+    fputs("\n"
           "  --tabs      one line for each, fields between tabs\n"
           "  --rounds N  how often, 21 unless told\n"
           "  --only-run  for a profiler: prints nothing, measures nothing\n",
@@ -76,23 +102,20 @@ static void print_head(const struct options *o) {
 
 static void print_row(const struct options *o, const struct workload *w, const struct result *r) {
     if (o->tabs) {
-        printf("%s\t%.2f\t%.2f\t%zu\t%.3f\t%.3f\t%.3f\t%.2f\t%.1f\t%lld\n", w->name, r->ns, r->yardstick, w->live,
-               r->ratio, r->low, r->high, w->budget, r->peak, r->left);
+        printf("%s\t%.2f\t%.2f\t%zu\t%.3f\t%.3f\t%.3f\t%.2f\t%.1f\t%lld\n", w->name, r->ns, r->yardstick, w->live, r->ratio,
+               r->low, r->high, w->budget, r->peak, r->left);
         return;
     }
-    printf("%-12s %7.1f %5.1f (%7zu) %6.2f %5.2f - %5.2f ", w->name, r->ns, r->yardstick, w->live, r->ratio, r->low,
-           r->high);
+    printf("%-12s %7.1f %5.1f (%7zu) %6.2f %5.2f - %5.2f ", w->name, r->ns, r->yardstick, w->live, r->ratio, r->low, r->high);
     if (w->budget > 0) printf("%7.2f", w->budget);
     else printf("%7s", "-");
-    printf(" %6s %6s %11.1f %10lld\n", verdict(r->ratio, 1.3 * w->budget), verdict(r->ratio, w->budget), r->peak,
-           r->left);
+    printf(" %6s %6s %11.1f %10lld\n", verdict(r->ratio, 1.3 * w->budget), verdict(r->ratio, w->budget), r->peak, r->left);
 }
 
 static void print_lateness(const struct options *o, const char *name, const struct lateness *l) {
     const char *format =
-        o->tabs
-            ? "%s\t%.3f\t%.3f\t%.3f\t%zu\t%llu\n"
-            : "%-14s late by %.3f ms at the median, %.3f for 99 of 100, %.3f at most; fired %zu times in %llu turns\n";
+        o->tabs ? "%s\t%.3f\t%.3f\t%.3f\t%zu\t%llu\n"
+                : "%-14s late by %.3f ms at the median, %.3f for 99 of 100, %.3f at most; fired %zu times in %llu turns\n";
 
     printf(format, name, l->median, l->nearly_all, l->most, l->count, l->turns);
 }
@@ -120,9 +143,36 @@ static void run_fairness(const struct options *o) {
     print_lateness(o, "promise_sleep", &of_sleep);
 }
 
+static void run_rest(const struct options *o) {
+    struct rest r;
+
+    bench_rest(&r);
+    printf(o->tabs ? "rest\t%.0f\t%.0f\t%.1f\t%.1f\n"
+                   : "\n100,000 coroutines at rest: %.0f bytes resident each, %.0f left; %.1f ns to start, %.1f ns to end\n",
+           r.bytes, r.left, r.start_ns, r.end_ns);
+    if (bench_has_peer("bench/peer_go"))
+        printf(o->tabs ? "go rest\t%.0f\n" : "100,000 goroutines at rest: %.0f bytes resident each\n",
+               bench_peer_bytes("bench/peer_go", "rest"));
+}
+
+static void run_peers(const struct options *o) {
+    struct result r;
+
+    if (o->tabs) puts("peer\tworkload\tns\tmalloc_ns\tratio\tlow\thigh");
+    else printf("\n%-26s %7s %8s %6s %13s\n", "beside", "ns/step", "malloc", "ratio", "half within");
+    for (size_t i = 0; i < PEERS; i++) {
+        const char *name = strrchr(peers[i].program, '_') + 1;
+        if (!bench_has_peer(peers[i].program)) continue;
+        bench_peer(peers[i].program, peers[i].workload, &r);
+        printf(o->tabs ? "%s\t%s\t%.2f\t%.2f\t%.3f\t%.3f\t%.3f\n" : "%-8s %-17s %7.1f %8.1f %6.2f %5.2f - %5.2f\n", name,
+               peers[i].workload, r.ns, r.yardstick, r.ratio, r.low, r.high);
+    }
+}
+
 static bool names_are_known(const struct options *o) {
     for (char **n = o->names; *n; n++) {
-        bool known = !strcmp(*n, "fairness");
+        bool known = false;
+        for (size_t i = 0; i < OTHERS; i++) known = known || !strcmp(*n, others[i]);
         for (size_t i = 0; i < WORKLOADS; i++) known = known || !strcmp(*n, workloads[i].name);
         if (!known) return false;
     }
@@ -149,5 +199,7 @@ int main(int argc, char **argv) {
         run_workload(&o, &workloads[i]);
     }
     if (is_wanted(&o, "fairness") && !o.only_run) run_fairness(&o);
+    if (is_wanted(&o, "rest") && !o.only_run) run_rest(&o);
+    if (is_wanted(&o, "peers") && !o.only_run) run_peers(&o);
     return EXIT_SUCCESS;
 }

@@ -33,6 +33,7 @@ void bench_pin(void);   /* to one processor */
 double bench_now(void); /* nanoseconds, on the clock on the wall */
 double bench_median(double *values, size_t n);
 void bench_measure(const struct workload *w, unsigned rounds, struct result *r);
+double bench_yardstick(void);                                   /* hot */
 void bench_only_run(const struct workload *w, unsigned rounds); /* for a profiler: without malloc beside it */
 _Noreturn void bench_fail(const char *what);
 
@@ -63,6 +64,19 @@ void bench_semaphore(promise_loop_t *loop, size_t steps);
 void bench_sleep(promise_loop_t *loop, size_t steps);
 void bench_event_timer(promise_loop_t *loop, size_t steps);  /* libevent's own, for comparison */
 void bench_event_common(promise_loop_t *loop, size_t steps); /* the same with a common timeout */
+void bench_switch(promise_loop_t *loop, size_t steps);
+void bench_spawn(promise_loop_t *loop, size_t steps);
+void bench_spawn_many(promise_loop_t *loop, size_t steps);
+void bench_await(promise_loop_t *loop, size_t steps);
+void bench_await_made(promise_loop_t *loop, size_t steps);
+void bench_await_later(promise_loop_t *loop, size_t steps);
+void bench_yield(promise_loop_t *loop, size_t steps);
+
+struct rest { /* 100,000 coroutines at once, for each */
+    double start_ns, end_ns;
+    double bytes, left; /* resident */
+};
+void bench_rest(struct rest *r);
 
 struct lateness {                    /* of timers, in milliseconds */
     double median, nearly_all, most; /* nearly_all: 99 of 100 */
@@ -70,5 +84,11 @@ struct lateness {                    /* of timers, in milliseconds */
     unsigned long long turns; /* of the endless loop beside them */
 };
 void bench_fairness(struct lateness *of_event, struct lateness *of_sleep);
+
+/* ---- peer.c: other programs, where they were built ---- */
+
+bool bench_has_peer(const char *program);
+void bench_peer(const char *program, const char *workload, struct result *r);
+double bench_peer_bytes(const char *program, const char *workload);
 
 #endif

@@ -1,4 +1,5 @@
-# The measurements: `make bench`. They use the public headers only, and link the static libraries.
+# The measurements: `make bench`. They use the public headers only, but for the
+# switch between stacks, and link the static libraries.
 
 EXTRA_PROGRAMS += bench/bench
 bench_bench_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
@@ -9,11 +10,13 @@ bench_bench_SOURCES = \
 	bench/bench.h \
 	bench/chain.c \
 	bench/combine.c \
+	bench/coroutine.c \
 	bench/fairness.c \
 	bench/host.c \
 	bench/locks.c \
 	bench/measure.c \
 	bench/memory.c \
+	bench/peer.c \
 	bench/timers.c
 
 EXTRA_PROGRAMS += bench/net
@@ -27,13 +30,26 @@ bench_net_SOURCES = \
 	bench/net_http.c \
 	bench/net_load.c
 
-EXTRA_DIST += bench/linkcheck.sh docs/bench.md
+# What others cost, where their compilers and libraries are installed. A failure is no more than a row that is not there.
+PEERS = bench/peer_boost bench/peer_go
+BOOST_LIBS = -lboost_fiber -lboost_context
+PHONY += bench-peers
+bench-peers:
+	@$(MKDIR_P) bench
+	-@$${CXX:-c++} -std=c++14 -O2 -o bench/peer_boost '$(srcdir)/bench/peer_boost.cpp' $(BOOST_LIBS) $(THREAD_CFLAGS)
+	-@GOCACHE="$$PWD/bench/go-cache" go build -o bench/peer_go '$(srcdir)/bench/peer_go.go'
 
-CLEANFILES += bench/bench$(EXEEXT) bench/net$(EXEEXT)
+EXTRA_DIST += bench/linkcheck.sh bench/peer_boost.cpp bench/peer_go.go docs/bench.md
+
+CLEANFILES += bench/bench$(EXEEXT) bench/net$(EXEEXT) $(PEERS)
+clean-local: clean-bench
+clean-bench:
+	rm -rf bench/go-cache
+PHONY += clean-bench
 
 # BENCH_ARGS: what to measure and how; bench/bench --help tells.
 PHONY += bench
-bench: bench/bench$(EXEEXT) bench/net$(EXEEXT)
+bench: bench/bench$(EXEEXT) bench/net$(EXEEXT) bench-peers
 	@bench/bench$(EXEEXT) $(BENCH_ARGS)
 	@test -n '$(BENCH_ARGS)' || bench/net$(EXEEXT)
 

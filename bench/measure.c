@@ -60,6 +60,8 @@ static double yardstick(size_t live) {
     return (now() - start) / (double)(batches * live);
 }
 
+double bench_yardstick(void) { return yardstick(1); }
+
 /*
  * What the kernel takes for giving memory to the process, page by page, is far more than what we compare, and comes and
  * goes with malloc's thresholds: so malloc is told to keep what it once got, for both sides.
