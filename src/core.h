@@ -155,7 +155,7 @@ struct promise_loop {
     promise_t *head, **tail;
     promise_t *running; /* whose handler is on the stack, or which coroutine is on its own */
     unsigned budget;
-    unsigned at_once; /* awaits of what has settled that are still no wait, in this slice (J1) */
+    unsigned at_once; /* jobs that this slice may still run, and awaits that may go on at once (J1) */
     bool draining;
     bool woken; /* a drain will come, or is running: nobody needs to wake the host */
     bool canceling;    /* somebody above us on the stack goes through the work list */

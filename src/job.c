@@ -280,11 +280,12 @@ static inline void run_child(promise_loop_t *loop, promise_t *p) {
     else run(loop, c, p->value);
 }
 
-/* Runs jobs; gives the budget that is left. */
-static unsigned run_jobs(promise_loop_t *loop, unsigned budget) {
+/* A coroutine that awaits what has settled goes on at once, and takes as much of the slice as a job does (J1). */
+static void run_jobs(promise_loop_t *loop) {
     promise_t *p;
 
-    for (; (p = loop->head) && budget; budget--) {
+    while ((p = loop->head) && loop->at_once) {
+        loop->at_once--;
         if (PROMISE_LIKELY(p->flags & FLAG_SETTLED)) {
             if (PROMISE_LIKELY(p->children != NULL)) run_child(loop, p);
             if (PROMISE_LIKELY(!p->children)) dequeue_settled(loop, p);
@@ -293,7 +294,6 @@ static unsigned run_jobs(promise_loop_t *loop, unsigned budget) {
             run_single(loop, p);
         }
     }
-    return budget;
 }
 
 bool promise__drain(promise_loop_t *loop, unsigned budget) {
@@ -305,8 +305,8 @@ bool promise__drain(promise_loop_t *loop, unsigned budget) {
     if (loop->rejected.first) promise__unhandled_slice(loop);
     do {
         promise__cancel_all(loop);
-        budget = run_jobs(loop, budget);
-    } while (loop->cancels && budget);
+        run_jobs(loop);
+    } while (loop->cancels && loop->at_once);
     if (loop->rejected.first || loop->before.first) promise__unhandled_report(loop, !loop->head);
     loop->draining = false;
     loop->woken = loop->dying; /* the teardown drains by itself */
