@@ -64,22 +64,12 @@ static promise_value_t await_made(promise_value_t v, void *arg) {
     return bench_count(v, arg);
 }
 
-static promise_value_t await_later(promise_value_t v, void *arg) {
-    while (left--)
-        if (promise_await(promise_new(arg, &resolver), &v)) bench_fail("an await was rejected");
-    return bench_count(v, arg);
-}
-
 static void run_one(promise_loop_t *loop, promise_fn *fn, size_t steps) {
     promise_t *p;
 
     left = steps;
     p = promise_async(loop, fn, loop);
     bench_drain(loop);
-    for (size_t i = 0; fn == await_later && i < steps; i++) {
-        promise_resolve(resolver, promise_int(1));
-        bench_drain(loop);
-    }
     promise_unref(p);
     bench_expect(1);
 }
@@ -91,7 +81,36 @@ void bench_await(promise_loop_t *loop, size_t steps) {
 }
 
 void bench_await_made(promise_loop_t *loop, size_t steps) { run_one(loop, await_made, steps); }
-void bench_await_later(promise_loop_t *loop, size_t steps) { run_one(loop, await_later, steps); }
+
+/* Each of two resolves what the other one waits for, and awaits something new. */
+static promise_resolver_t *of_other[2];
+
+static promise_value_t await_other(promise_value_t v, void *arg) {
+    size_t me = *(size_t *)arg;
+
+    while (left--) {
+        promise_t *p = promise_new(NULL, &resolver);
+        if (of_other[!me]) promise_resolve(of_other[!me], promise_int(1));
+        of_other[!me] = NULL;
+        of_other[me] = resolver;
+        if (promise_await(p, &v)) bench_fail("an await was rejected");
+    }
+    left = 0;
+    if (of_other[!me]) promise_resolve(of_other[!me], promise_int(1));
+    of_other[!me] = NULL;
+    return bench_count(v, arg);
+}
+
+void bench_await_later(promise_loop_t *loop, size_t steps) {
+    static size_t numbers[] = {0, 1};
+    promise_t *both[2];
+
+    left = steps;
+    for (size_t i = 0; i < 2; i++) both[i] = promise_async(loop, await_other, &numbers[i]);
+    bench_drain(loop);
+    for (size_t i = 0; i < 2; i++) promise_unref(both[i]);
+    bench_expect(2);
+}
 
 /* ---- a generator ---- */
 
