@@ -62,7 +62,7 @@ static void settle(promise_t *p, promise_value_t result) {
 }
 
 /* It gives its stack back before anything comes of its end. */
-static void leave(promise_t *p, struct coroutine *co) {
+static PROMISE_NOINLINE void leave(promise_t *p, struct coroutine *co) {
     promise_value_t input = co->input, result = co->outcome;
     struct promise__stack stack = co->stack;
 
@@ -72,7 +72,7 @@ static void leave(promise_t *p, struct coroutine *co) {
 }
 
 /* J5: when the loop goes it is as if each were cancelled. */
-static void enter(promise_loop_t *loop, promise_t *p, struct coroutine *co) {
+static PROMISE_INLINE void enter(promise_loop_t *loop, promise_t *p, struct coroutine *co) {
     struct promise__context here = {0};
 
     if (PROMISE_UNLIKELY(loop->dying)) p->flags |= FLAG_CANCELED;
@@ -104,7 +104,7 @@ static void describe(void *arg, char *buffer, size_t size) {
     append(buffer, size, "\"");
 }
 
-static void start(promise_loop_t *loop, promise_t *p, promise_value_t input) {
+static PROMISE_NOINLINE void start(promise_loop_t *loop, promise_t *p, promise_value_t input) {
     struct promise__stack stack;
     struct coroutine *co;
     uintptr_t top;
@@ -181,8 +181,22 @@ static promise_value_t suspend(promise_loop_t *loop, promise_t *p, promise_t *q)
     return promise__coroutine_pause(loop, p);
 }
 
+/* O4 */
+static inline int hold(promise_value_t *v, promise_value_t outcome) {
+    int status = outcome.type & MARK_REJECTION ? -1 : 0;
+
+    if (PROMISE_LIKELY(v != NULL)) {
+        promise_value_t old = *v;
+        *v = promise__mark(outcome, MARK_HELD);
+        outcome = old;
+        if ((old.type & MARK_OWNER) == MARK_LENT) return status;
+    }
+    promise__release(outcome);
+    return status;
+}
+
 /* Awaits q where that is a wait, or not what it gives. */
-static PROMISE_NOINLINE promise_value_t await_slowly(promise_loop_t *loop, promise_t *p, promise_t *q) {
+static inline promise_value_t wait_for(promise_loop_t *loop, promise_t *p, promise_t *q) {
     if (loop->canceling) promise__stop("promise_await: called inside a stop function (promise_on_cancel)");
     if (promise__is_releasing()) promise__stop("promise_await: called while a value is freed");
     if (promise__is_cycle(p, q)) {
@@ -198,18 +212,10 @@ static PROMISE_NOINLINE promise_value_t await_slowly(promise_loop_t *loop, promi
     return promise__canceled();
 }
 
-/* O4 */
-static inline int hold(promise_value_t *v, promise_value_t outcome) {
-    int status = outcome.type & MARK_REJECTION ? -1 : 0;
-
-    if (PROMISE_LIKELY(v != NULL)) {
-        promise_value_t old = *v;
-        *v = promise__mark(outcome, MARK_HELD);
-        outcome = old;
-        if ((old.type & MARK_OWNER) == MARK_LENT) return status;
-    }
-    promise__release(outcome);
-    return status;
+/* A function of its own, which promise_await() jumps to: the processor predicts where returns go, and is wrong after a switch, in
+ * each function that returns. */
+static PROMISE_NOINLINE int await_slowly(promise_loop_t *loop, promise_t *p, promise_t *q, promise_value_t *v) {
+    return hold(v, wait_for(loop, p, q));
 }
 
 int promise_await(promise_t *q, promise_value_t *v) {
@@ -223,7 +229,7 @@ int promise_await(promise_t *q, promise_value_t *v) {
         loop->at_once--;
         return hold(v, outcome_of(loop, q));
     }
-    return hold(v, await_slowly(loop, p, q));
+    return await_slowly(loop, p, q, v);
 }
 
 /* ---- the other public calls ---- */
