@@ -53,8 +53,8 @@ struct promise__context {
 /* Puts at the end of the stack [base, base + size) what a swap to it needs to call entry(arg), with the control words of the
  * floating point unit as they are now. Gives the stack pointer to swap to. */
 void *promise__context_lay(void *base, size_t size, void (*entry)(void *arg), void *arg);
-/* Keeps the registers on this stack, and *from_sp where they are; goes on where to_sp was kept. */
-void promise__context_swap(void **from_sp, void *to_sp);
+/* Keeps the registers on this stack, and *from_sp where they are; goes on where to_sp was kept, whose swap gives value. */
+int promise__context_swap(void **from_sp, void *to_sp, int value);
 
 /* ---- telling the sanitizers ---- */
 
@@ -79,15 +79,22 @@ static inline void promise__context_make(struct promise__context *context, void 
     context->sp = promise__context_lay(base, size, entry, arg);
 }
 
-/* Leaves for *to, and keeps in *from where to go on: returns when somebody switches to *from. On one thread. */
-static inline void promise__context_switch(struct promise__context *from, struct promise__context *to) {
+/* Leaves for *to, and keeps in *from where to go on: returns when somebody switches to *from, with what they bring. On one
+ * thread. As the last thing that a function does this is a jump, and whoever switches back returns to the function's caller:
+ * that is one return less, of those that the processor predicts wrongly after a switch. */
+static inline int promise__context_bring(struct promise__context *from, struct promise__context *to, int value) {
 #ifdef PROMISE_CONTEXT_TOLD
     promise__context_departs(from, to, 0);
-#endif
-    promise__context_swap(&from->sp, to->sp);
-#ifdef PROMISE_CONTEXT_TOLD
+    value = promise__context_swap(&from->sp, to->sp, value);
     promise__context_arrives(from);
+    return value;
+#else
+    return promise__context_swap(&from->sp, to->sp, value);
 #endif
+}
+
+static inline void promise__context_switch(struct promise__context *from, struct promise__context *to) {
+    (void)promise__context_bring(from, to, 0);
 }
 
 /* The last switch of a context, which never comes back: *from and its stack may be given away by whoever goes on. */
@@ -95,7 +102,7 @@ _Noreturn static inline void promise__context_leave(struct promise__context *fro
 #ifdef PROMISE_CONTEXT_TOLD
     promise__context_departs(from, to, 1);
 #endif
-    promise__context_swap(&from->sp, to->sp);
+    promise__context_swap(&from->sp, to->sp, 0);
     __builtin_unreachable();
 }
 

@@ -52,7 +52,7 @@ start:
         .cfi_endproc
         .size   start, . - start
 
-/* void promise__asm_swap(void **from_sp, void *to_sp) */
+/* int promise__asm_swap(void **from_sp, void *to_sp, int value) */
         .globl  promise__asm_swap
         .hidden promise__asm_swap
         .type   promise__asm_swap, %function
@@ -101,7 +101,8 @@ promise__asm_swap:
         cmp     x9, x10                 /* loading FPCR waits for what is under way: only where it differs */
         b.eq    1f
         msr     fpcr, x10
-1:      ldp     x19, x20, [sp]
+1:      mov     w0, w2                  /* value */
+        ldp     x19, x20, [sp]
         ldp     x21, x22, [sp, #16]
         ldp     x23, x24, [sp, #32]
         ldp     x25, x26, [sp, #48]

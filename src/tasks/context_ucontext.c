@@ -11,7 +11,7 @@
 #include <ucontext.h>
 
 void *promise__ucontext_lay(void *base, size_t size, void (*entry)(void *arg), void *arg);
-void promise__ucontext_swap(void **from_sp, void *to_sp);
+int promise__ucontext_swap(void **from_sp, void *to_sp, int value);
 
 struct first {
     ucontext_t context; /* first: a stack pointer of ours is the address of one of these */
@@ -42,9 +42,12 @@ void *promise__ucontext_lay(void *base, size_t size, void (*entry)(void *arg), v
     return first;
 }
 
-void promise__ucontext_swap(void **from_sp, void *to_sp) {
+int promise__ucontext_swap(void **from_sp, void *to_sp, int value) {
+    static _Thread_local int brought;
     ucontext_t here;
 
     *from_sp = &here;
+    brought = value;
     if (swapcontext(&here, to_sp)) promise__stop("swapcontext: %s", strerror(errno));
+    return brought;
 }

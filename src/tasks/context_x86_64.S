@@ -56,7 +56,7 @@ start:
         .cfi_endproc
         .size   start, . - start
 
-/* void promise__asm_swap(void **from_sp, void *to_sp) */
+/* int promise__asm_swap(void **from_sp, void *to_sp, int value) */
         .globl  promise__asm_swap
         .hidden promise__asm_swap
         .type   promise__asm_swap, @function
@@ -92,13 +92,13 @@ promise__asm_swap:
         movq    %rsi, %rsp              /* the other stack: it looks the same, so what the CFI says holds on */
         /* Loading a control word waits for what is under way: only where it differs. The low six bits of MXCSR are flags,
          * which a call may change, so they stay as they are. */
-        movl    (%rsp), %edx
-        xorl    %edx, %eax
+        xorl    (%rsp), %eax
         testl   $0xffc0, %eax
         jne     2f
 1:      cmpw    4(%rsp), %cx
         jne     3f
-4:      addq    $8, %rsp
+4:      movl    %edx, %eax              /* value */
+        addq    $8, %rsp
         .cfi_adjust_cfa_offset -8
         popq    %r15
         .cfi_adjust_cfa_offset -8

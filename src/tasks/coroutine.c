@@ -72,13 +72,13 @@ static PROMISE_NOINLINE void leave(promise_t *p, struct coroutine *co) {
 }
 
 /* J5: when the loop goes it is as if each were cancelled. */
-static PROMISE_INLINE void enter(promise_loop_t *loop, promise_t *p, struct coroutine *co) {
+static PROMISE_INLINE void enter(promise_loop_t *loop, promise_t *p, struct coroutine *co, int status) {
     struct promise__context here = {0};
 
     if (PROMISE_UNLIKELY(loop->dying)) p->flags |= FLAG_CANCELED;
     co->drain = &here;
     loop->running = p;
-    promise__context_switch(&here, &co->context);
+    promise__context_bring(&here, &co->context, status);
     loop->running = NULL;
     promise__stack_check(&co->stack);
     if (co->left) leave(p, co);
@@ -122,7 +122,29 @@ static PROMISE_NOINLINE void start(promise_loop_t *loop, promise_t *p, promise_v
     co->shielded = co->left = false;
     p->coroutine = co;
     promise__context_make(&co->context, stack.base, top - (uintptr_t)stack.base, body, co);
-    enter(loop, p, co);
+    enter(loop, p, co, 0);
+}
+
+/* O4 */
+static inline int hold(promise_value_t *v, promise_value_t outcome) {
+    int status = outcome.type & MARK_REJECTION ? -1 : 0;
+
+    if (PROMISE_LIKELY(v != NULL)) {
+        promise_value_t old = *v;
+        *v = promise__mark(outcome, MARK_HELD);
+        outcome = old;
+        if ((old.type & MARK_OWNER) == MARK_LENT) return status;
+    }
+    promise__release(outcome);
+    return status;
+}
+
+/* Puts what comes where it is waited for, before the switch, so that nothing is left to do there after it. */
+static inline int deliver(struct coroutine *co, promise_value_t outcome) {
+    co->shielded = false;
+    if (co->into != &co->outcome) return hold(co->into, outcome);
+    co->outcome = outcome;
+    return 0;
 }
 
 /* K3: a cancelled one gets nothing else, but from a shield. */
@@ -135,8 +157,7 @@ void promise__coroutine_run(promise_loop_t *loop, promise_t *p, promise_value_t 
         return;
     }
     if (PROMISE_UNLIKELY(p->flags & FLAG_CANCELED) && !co->shielded) input = promise__canceled();
-    co->outcome = promise__copy(input);
-    enter(loop, p, co);
+    enter(loop, p, co, deliver(co, promise__copy(input)));
 }
 
 bool promise__coroutine_is_shielded(const promise_t *p) { return p->coroutine && p->coroutine->shielded; }
@@ -163,59 +184,43 @@ promise_value_t promise__coroutine_pause(promise_loop_t *loop, promise_t *p) {
     struct coroutine *co = p->coroutine;
 
     loop->running = NULL;
+    co->into = &co->outcome;
     promise__context_switch(&co->context, co->drain);
-    co->shielded = false;
     return co->outcome;
 }
 
-static promise_value_t suspend(promise_loop_t *loop, promise_t *p, promise_t *q) {
+static inline int suspend(promise_loop_t *loop, promise_t *p, promise_t *q, promise_value_t *v) {
     struct coroutine *co = p->coroutine;
 
     co->shielded = promise__kind(q) == KIND_SHIELD;
+    co->into = v;
     loop->running = NULL;
     promise__wait_for(p, q);
     if (PROMISE_UNLIKELY(p->flags & FLAG_CANCELED) && !co->shielded) { /* K3: at once, and waited for */
         promise__cancel_up(p);
         promise__cancel_all(loop);
     }
-    return promise__coroutine_pause(loop, p);
+    return promise__context_bring(&co->context, co->drain, 0);
 }
 
-/* O4 */
-static inline int hold(promise_value_t *v, promise_value_t outcome) {
-    int status = outcome.type & MARK_REJECTION ? -1 : 0;
-
-    if (PROMISE_LIKELY(v != NULL)) {
-        promise_value_t old = *v;
-        *v = promise__mark(outcome, MARK_HELD);
-        outcome = old;
-        if ((old.type & MARK_OWNER) == MARK_LENT) return status;
-    }
-    promise__release(outcome);
-    return status;
+static promise_value_t cycle(promise_t *q) {
+    promise__drop_ref(q);
+    return promise_throw_at(NULL, &promise_errors, PROMISE_ECYCLE, "a coroutine was to wait for itself");
 }
 
-/* Awaits q where that is a wait, or not what it gives. */
-static inline promise_value_t wait_for(promise_loop_t *loop, promise_t *p, promise_t *q) {
+/* Awaits q where that is a wait, or not what it gives. A function of its own, which promise_await() jumps to, and which ends by
+ * jumping: the processor predicts where returns go, and after a switch each is predicted wrongly. */
+static PROMISE_NOINLINE int await_slowly(promise_loop_t *loop, promise_t *p, promise_t *q, promise_value_t *v) {
     if (loop->canceling) promise__stop("promise_await: called inside a stop function (promise_on_cancel)");
     if (promise__is_releasing()) promise__stop("promise_await: called while a value is freed");
-    if (promise__is_cycle(p, q)) {
-        promise__drop_ref(q);
-        return promise_throw_at(NULL, &promise_errors, PROMISE_ECYCLE, "a coroutine was to wait for itself");
-    }
+    if (promise__is_cycle(p, q)) return hold(v, cycle(q));
     if (promise__kind(q) == KIND_TURN && loop->at_once && !(p->flags & FLAG_CANCELED)) promise__turn_tell(q);
-    if (!(q->flags & FLAG_SETTLED) || !loop->at_once) return suspend(loop, p, q);
+    if (!(q->flags & FLAG_SETTLED) || !loop->at_once) return suspend(loop, p, q, v);
     loop->at_once--;
-    if (promise__kind(q) == KIND_SHIELD || !(p->flags & FLAG_CANCELED)) return outcome_of(loop, q);
+    if (promise__kind(q) == KIND_SHIELD || !(p->flags & FLAG_CANCELED)) return hold(v, outcome_of(loop, q));
     promise__handled(q);
     promise__drop_ref(q); /* unseen: an item goes back to its channel (K6) */
-    return promise__canceled();
-}
-
-/* A function of its own, which promise_await() jumps to: the processor predicts where returns go, and is wrong after a switch, in
- * each function that returns. */
-static PROMISE_NOINLINE int await_slowly(promise_loop_t *loop, promise_t *p, promise_t *q, promise_value_t *v) {
-    return hold(v, wait_for(loop, p, q));
+    return hold(v, promise__canceled());
 }
 
 int promise_await(promise_t *q, promise_value_t *v) {

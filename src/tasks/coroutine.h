@@ -19,7 +19,8 @@ struct coroutine {
     struct promise__stack stack;
     promise_t *promise;
     promise_value_t input;   /* its argument: lent to it until it has left */
-    promise_value_t outcome; /* of what it awaits; in the end, what it gave */
+    promise_value_t outcome; /* of a pause; in the end, what it gave */
+    promise_value_t *into;   /* suspended: where what it awaits is held (O4); &outcome of a pause */
     promise_t *deferred;     /* slots of the slab, last first, linked by next */
     bool shielded;           /* awaits a shield: no cancel reaches it (K3) */
     bool left;               /* its function has, and what was deferred */
