@@ -86,18 +86,11 @@ promise__asm_swap:
         .cfi_adjust_cfa_offset 8
         stmxcsr (%rsp)
         fnstcw  4(%rsp)
-        movl    (%rsp), %eax
-        movzwl  4(%rsp), %ecx
         movq    %rsp, (%rdi)
         movq    %rsi, %rsp              /* the other stack: it looks the same, so what the CFI says holds on */
-        /* Loading a control word waits for what is under way: only where it differs. The low six bits of MXCSR are flags,
-         * which a call may change, so they stay as they are. */
-        xorl    (%rsp), %eax
-        testl   $0xffc0, %eax
-        jne     2f
-1:      cmpw    4(%rsp), %cx
-        jne     3f
-4:      movl    %edx, %eax              /* value */
+        ldmxcsr (%rsp)                  /* always: to look whether they differ takes longer, as the stores must end first */
+        fldcw   4(%rsp)
+        movl    %edx, %eax              /* value */
         addq    $8, %rsp
         .cfi_adjust_cfa_offset -8
         popq    %r15
@@ -122,18 +115,6 @@ promise__asm_swap:
         .cfi_adjust_cfa_offset -8
         .cfi_register rip, r8
         notrack jmp *%r8
-        .cfi_def_cfa_offset 64          /* as at 1 and 4 above */
-        .cfi_offset rip, -8
-        .cfi_offset rbp, -16
-        .cfi_offset rbx, -24
-        .cfi_offset r12, -32
-        .cfi_offset r13, -40
-        .cfi_offset r14, -48
-        .cfi_offset r15, -56
-2:      ldmxcsr (%rsp)
-        jmp     1b
-3:      fldcw   4(%rsp)
-        jmp     4b
         .cfi_endproc
         .size   promise__asm_swap, . - promise__asm_swap
 
