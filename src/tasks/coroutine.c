@@ -115,7 +115,11 @@ static PROMISE_NOINLINE void start(promise_loop_t *loop, promise_t *p, promise_v
     }
     top = ((uintptr_t)stack.base + stack.size - sizeof *co) & ~(uintptr_t)(ALIGNMENT - 1);
     co = (struct coroutine *)top;
-    co->stack = stack;
+    /* One by one: as a whole they would be read as vectors, and wait for the words that have just been written. */
+    co->stack.base = stack.base;
+    co->stack.size = stack.size;
+    co->stack.slot = stack.slot;
+    co->stack.canary = stack.canary;
     co->promise = p;
     co->input = promise__copy(input);
     co->deferred = NULL;

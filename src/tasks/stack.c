@@ -320,15 +320,13 @@ static PROMISE_COLD void give_from_elsewhere(struct pool *pool, struct slot *slo
 
 /* ---- for coroutine.c ---- */
 
-/* -1: larger than anything. */
+/* The first that is as large; -1: larger than anything. */
 static int class_for(size_t size) {
-    int c = 0;
-
     if (!size) size = STACK_DEFAULT_SIZE;
     if (size > SIZE_MAX >> 4) return -1;
-    for (size *= FRAMES_GROW; class_size((unsigned)c) < size; c++)
-        ;
-    return c;
+    size *= FRAMES_GROW;
+    if (size <= STACK_MIN_SIZE) return 0;
+    return 64 - FIRST_CLASS - __builtin_clzll((unsigned long long)size - 1);
 }
 
 static PROMISE_NOINLINE struct slot *slot_new(struct pool *pool, unsigned c) {
