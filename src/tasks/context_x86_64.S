@@ -88,7 +88,7 @@ promise__asm_swap:
         fnstcw  4(%rsp)
         movq    %rsp, (%rdi)
         movq    %rsi, %rsp              /* the other stack: it looks the same, so what the CFI says holds on */
-        ldmxcsr (%rsp)                  /* always: to look whether they differ takes longer, as the stores must end first */
+        ldmxcsr (%rsp)                  /* always: to look first whether they differ took longer where it was measured */
         fldcw   4(%rsp)
         movl    %edx, %eax              /* value */
         addq    $8, %rsp
