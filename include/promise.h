@@ -25,6 +25,8 @@
  *     <promise/remote.h>    settling from other threads
  *     <promise/channel.h>   values from task to task, and select
  *     <promise/child.h>     other programs: starting, feeding, waiting, stopping; commands
+ *     <promise/function.h>  functions by name, with bytes: what may run anywhere
+ *     <promise/process_pool.h> functions in other processes
  *     <promise/stream.h>    bytes that come and go: reading, writing, closing, copying
  *     <promise/connect.h>   connecting
  *     <promise/listener.h>  taking connections
@@ -56,6 +58,7 @@
 #include <promise/fd.h>
 #include <promise/generator.h>
 #include <promise/group.h>
+#include <promise/function.h>
 #include <promise/host.h>
 #include <promise/http.h>
 #include <promise/http_client.h>
@@ -65,6 +68,7 @@
 #include <promise/loop.h>
 #include <promise/memory.h>
 #include <promise/mutex.h>
+#include <promise/process_pool.h>
 #include <promise/promise.h>
 #include <promise/remote.h>
 #include <promise/rwlock.h>

@@ -21,12 +21,14 @@ core_headers = \
 	include/promise/fd.h \
 	include/promise/generator.h \
 	include/promise/group.h \
+	include/promise/function.h \
 	include/promise/host.h \
 	include/promise/iterator.h \
 	include/promise/listener.h \
 	include/promise/loop.h \
 	include/promise/memory.h \
 	include/promise/mutex.h \
+	include/promise/process_pool.h \
 	include/promise/promise.h \
 	include/promise/remote.h \
 	include/promise/rwlock.h \
@@ -127,6 +129,16 @@ libcore_la_SOURCES = \
 	src/tasks/turn.c \
 	src/tasks/turn.h \
 	src/tasks/wait_group.c \
+	src/tasks/function.c \
+	src/tasks/function.h \
+	src/tasks/process.h \
+	src/tasks/process_call.c \
+	src/tasks/process_frame.c \
+	src/tasks/process_link.c \
+	src/tasks/process_pool.c \
+	src/tasks/process_starter.c \
+	src/tasks/process_work.c \
+	src/tasks/process_worker.c \
 	src/timer.c \
 	src/timerqueue.c \
 	src/timerqueue.h \

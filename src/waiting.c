@@ -16,12 +16,16 @@ void promise__waiters_init(struct waiters *list, void (*let_go)(struct waiter *w
     *list = (struct waiters){.tail = &list->first, .let_go = let_go, .canceled = canceled};
 }
 
-promise_resolver_t *promise__waiter_take(struct waiter *w) {
-    promise_resolver_t *resolver = w->resolver;
-
+static void take_out(struct waiter *w) {
     *w->link = w->next;
     if (w->next) w->next->link = w->link;
     else w->list->tail = w->link;
+}
+
+promise_resolver_t *promise__waiter_take(struct waiter *w) {
+    promise_resolver_t *resolver = w->resolver;
+
+    take_out(w);
     if (w->list->let_go) w->list->let_go(w);
     promise__free(w);
     return resolver;
@@ -57,6 +61,16 @@ promise_t *promise__wait_in(promise_loop_t *loop, struct waiters *list, size_t s
     list->tail = &w->next;
     *wait = w;
     return p;
+}
+
+void promise__waiter_move(struct waiter *w, struct waiters *to, bool first) {
+    take_out(w);
+    w->list = to;
+    w->link = first ? &to->first : to->tail;
+    w->next = *w->link;
+    *w->link = w;
+    if (w->next) w->next->link = &w->next;
+    else to->tail = &w->next;
 }
 
 void promise__waiters_settle(struct waiters *list, promise_value_t v) {

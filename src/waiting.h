@@ -32,6 +32,8 @@ void promise__waiters_init(struct waiters *list, void (*let_go)(struct waiter *w
 promise_t *promise__wait_in(promise_loop_t *loop, struct waiters *list, size_t size, struct waiter **w);
 /* Takes w out and frees it; the resolver is the caller's. */
 promise_resolver_t *promise__waiter_take(struct waiter *w);
+/* Puts w into another list, at the end or as the first. */
+void promise__waiter_move(struct waiter *w, struct waiters *to, bool first);
 /* Resolves all of them with v, which is borrowed. */
 void promise__waiters_settle(struct waiters *list, promise_value_t v);
 

@@ -71,6 +71,7 @@ CHECK_TESTS = \
 	test/test_mutex \
 	test/test_name \
 	test/test_oom \
+	test/test_process_pool \
 	test/test_programs \
 	test/test_promise \
 	test/test_random \
@@ -147,7 +148,8 @@ test_libsupport_la_SOURCES = \
 	test/net.c test/net.h \
 	test/streaming.c test/streaming.h \
 	test/support.c test/support.h \
-	test/trace.c test/trace.h
+	test/trace.c test/trace.h \
+	test/working.c test/working.h
 
 # What those of the HTTP client share.
 check_LTLIBRARIES += test/libhttppeer.la
