@@ -130,10 +130,10 @@ START_TEST(nothing_is_open_there) {
     for (int i = 0; i < 2; i++) promise_unref(run("hang", ""));
     working_until_running(2);
     bytes_are(run("descriptors", ""), "4"); /* the standard ones, and its socket */
-    close(fds[0]);
-    close(fds[1]);
     promise_loop_free(loop);
     children_end_without_loop();
+    close(fds[0]);
+    close(fds[1]);
 }
 END_TEST
 

@@ -47,7 +47,7 @@ struct promise_process_options {
     size_t queue_limit;       /* calls that wait for a worker; more are rejected with EAGAIN. 0: no limit */
     uint64_t timeout_ms;      /* for each call, from when a worker has it; 0: none */
     size_t memory;            /* bytes that a worker may allocate beyond what it begins with; then malloc() fails. 0: no limit */
-    unsigned cpu_seconds;     /* of processor time for each call: then comes SIGXCPU. 0: no limit */
+    unsigned cpu_seconds;     /* of processor time for each call, to half a second: then SIGXCPU. 0: no limit */
     size_t calls_per_worker;  /* after so many it is replaced; 0: never */
     size_t max_size;          /* bytes of an argument, of a result; more is EMSGSIZE. 0: 1 GiB */
     bool finish_canceled;     /* what runs when it is cancelled runs to its end, and is not killed; its result is dropped */

@@ -4,7 +4,7 @@
 
 #include <promise/function.h>
 
-#include "cell.h"
+#include "../cell.h"
 
 /* bytes for the bytes, a string or void that a function is given or gives, which is ours; rejections pass by, of anything else
  * comes EINVAL, which says what was to have them. */

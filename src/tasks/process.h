@@ -21,7 +21,7 @@
 
 #include <event2/event_struct.h>
 
-#include "waiting.h"
+#include "../waiting.h"
 
 /* ---- frames, between us and a worker: one call, one answer ---- */
 

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -85,13 +86,21 @@ static int fork_starter(promise_process_pool_t *pool, int theirs) {
 
 /* ---- executed ---- */
 
+/* By its path, as long as there is a file: what runs us, such as valgrind, may know better than /proc/self/exe what we are. */
+static const char *own_program(char path[PATH_MAX]) {
+    ssize_t size = readlink("/proc/self/exe", path, PATH_MAX - 1);
+
+    if (size > 0) path[size] = 0;
+    return size > 0 && access(path, X_OK) == 0 ? path : "/proc/self/exe";
+}
+
 static int execute_starter(promise_process_pool_t *pool, int theirs, char detail[PROCESS_DETAIL]) {
     static char mark[] = PROCESS_MARK "=1";
     const char *const argv[] = {pool->options.name, NULL};
     const struct promise_child_fd fds[] = {{theirs, STARTER_FD}};
     struct promise_child_options o = {.argv = argv, .out = PROMISE_CHILD_INHERIT, .err = PROMISE_CHILD_INHERIT, .fds = fds,
                                       .fd_count = 1};
-    char what[CHILD_DETAIL];
+    char what[CHILD_DETAIL], path[PATH_MAX];
     const char **environment;
     size_t count = 0;
     int pipes[3], error;
@@ -103,7 +112,7 @@ static int execute_starter(promise_process_pool_t *pool, int theirs, char detail
     for (size_t i = 0; i < count; i++) environment[i + 1] = environ[i];
     environment[count + 1] = NULL;
     o.environment = environment;
-    o.file = pool->options.program ? pool->options.program : "/proc/self/exe";
+    o.file = pool->options.program ? pool->options.program : own_program(path);
     error = promise__child_start(&o, &pool->starter.pid, pipes, what);
     if (error) snprintf(detail, PROCESS_DETAIL, "%s%s", pool->options.program ? o.file : "the program", what);
     promise__free(environment);

@@ -9,7 +9,11 @@
 
 #include "child.h"
 
-enum { FIRST_WAIT_MS = 10, LONGEST_WAIT_MS = 5000 }; /* between starts that fail */
+enum {
+    FIRST_WAIT_MS = 10, /* between starts that fail */
+    LONGEST_WAIT_MS = 5000,
+    PATIENCE = 3 /* starters that end before calls are told */
+};
 
 /* ---- timers ---- */
 
@@ -49,7 +53,7 @@ static void try_again(void *arg) {
 }
 
 static void back_off(promise_process_pool_t *pool) {
-    uint64_t wait = pool->failures < 9 ? FIRST_WAIT_MS << pool->failures : LONGEST_WAIT_MS;
+    uint64_t wait = pool->failures < 9 ? (uint64_t)FIRST_WAIT_MS << pool->failures : LONGEST_WAIT_MS;
 
     pool->failures++;
     pool->not_before = now(pool) + wait;
@@ -217,6 +221,7 @@ void promise__starter_ended(promise_process_pool_t *pool, promise_value_t how, b
         w->pid = 0;
     }
     if (asked) all_gone(pool);
+    else if (ready && pool->failures < PATIENCE) back_off(pool); /* what waits is none the worse for it */
     else if (ready) start_failed(pool, promise_throw_at(NULL, &promise_exit_errors, code, "%s: %s", who, text));
     else
         start_failed(pool, promise_throw_at(NULL, &promise_exit_errors, code,

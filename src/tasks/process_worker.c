@@ -35,13 +35,14 @@ static void limit_memory(uint64_t memory) {
     setrlimit(resource, &(struct rlimit){(rlim_t)memory, (rlim_t)memory});
 }
 
-/* For this call: it counts all that the process has used. The hard limit stays, so that the next call gets its own. */
+/* For this call, to the next half second: it counts all that the process has used. The hard limit stays, so that the next call gets
+ * its own. */
 static void limit_cpu(unsigned seconds) {
     struct rlimit limit;
     struct timespec used;
 
     if (getrlimit(RLIMIT_CPU, &limit) < 0 || clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used) < 0) return;
-    limit.rlim_cur = (rlim_t)used.tv_sec + 1 + seconds;
+    limit.rlim_cur = (rlim_t)used.tv_sec + (used.tv_nsec >= 500000000) + seconds;
     if (limit.rlim_max != RLIM_INFINITY && limit.rlim_cur > limit.rlim_max) limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_CPU, &limit);
 }
@@ -94,7 +95,7 @@ static bool answer(const struct answering *a, uint64_t id, promise_value_t v) {
     const char *data = "";
     bool written;
 
-    if (kind == FRAME_REJECTION) packed = v = promise_error_pack(v);
+    if (kind == FRAME_REJECTION) packed = v = promise_error_pack(promise__copy(v));
     if (!promise_is_rejection(v)) data = promise_as_bytes(v, &size); /* else there is no memory even to say so */
     head = promise__frame_head(kind, id, size, 0);
     parts[0] = (struct iovec){&head, sizeof head};
