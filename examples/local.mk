@@ -129,6 +129,7 @@ check_PROGRAMS += \
 	examples/tour/dns \
 	examples/tour/error \
 	examples/tour/fd \
+	examples/tour/function \
 	examples/tour/generator \
 	examples/tour/group \
 	examples/tour/hello \
@@ -140,6 +141,7 @@ check_PROGRAMS += \
 	examples/tour/locks \
 	examples/tour/loop \
 	examples/tour/memory \
+	examples/tour/process_pool \
 	examples/tour/promise \
 	examples/tour/remote \
 	examples/tour/signal \
@@ -180,6 +182,10 @@ examples_tour_generator_SOURCES = examples/tour/generator.c $(TOUR)
 examples_tour_generator_LDADD = $(EXAMPLE_LIBS)
 examples_tour_group_SOURCES = examples/tour/group.c $(TOUR)
 examples_tour_group_LDADD = $(EXAMPLE_LIBS)
+examples_tour_function_SOURCES = examples/tour/function.c $(TOUR)
+examples_tour_function_LDADD = $(EXAMPLE_LIBS)
+examples_tour_process_pool_SOURCES = examples/tour/process_pool.c $(TOUR)
+examples_tour_process_pool_LDADD = $(EXAMPLE_LIBS)
 examples_tour_hello_LDADD = $(EXAMPLE_LIBS)
 examples_tour_host_LDADD = $(EXAMPLE_LIBS)
 examples_tour_http_client_SOURCES = examples/tour/http_client.c $(TOUR)
@@ -225,6 +231,7 @@ EXTRA_DIST += \
 	examples/tour/dns.expected \
 	examples/tour/error.expected \
 	examples/tour/fd.expected \
+	examples/tour/function.expected \
 	examples/tour/generator.expected \
 	examples/tour/group.expected \
 	examples/tour/hello.expected \
@@ -236,6 +243,7 @@ EXTRA_DIST += \
 	examples/tour/locks.expected \
 	examples/tour/loop.expected \
 	examples/tour/memory.expected \
+	examples/tour/process_pool.expected \
 	examples/tour/promise.expected \
 	examples/tour/remote.expected \
 	examples/tour/signal.expected \

@@ -56,9 +56,9 @@
 #include <promise/dns.h>
 #include <promise/error.h>
 #include <promise/fd.h>
+#include <promise/function.h>
 #include <promise/generator.h>
 #include <promise/group.h>
-#include <promise/function.h>
 #include <promise/host.h>
 #include <promise/http.h>
 #include <promise/http_client.h>

@@ -115,11 +115,21 @@ libcore_la_SOURCES = \
 	src/tasks/context.h \
 	src/tasks/coroutine.c \
 	src/tasks/coroutine.h \
+	src/tasks/function.c \
+	src/tasks/function.h \
 	src/tasks/generator.c \
 	src/tasks/generator.h \
 	src/tasks/group.c \
 	src/tasks/mutex.c \
 	src/tasks/mutex.h \
+	src/tasks/process.h \
+	src/tasks/process_call.c \
+	src/tasks/process_frame.c \
+	src/tasks/process_link.c \
+	src/tasks/process_pool.c \
+	src/tasks/process_starter.c \
+	src/tasks/process_work.c \
+	src/tasks/process_worker.c \
 	src/tasks/rwlock.c \
 	src/tasks/select.c \
 	src/tasks/semaphore.c \
@@ -129,16 +139,6 @@ libcore_la_SOURCES = \
 	src/tasks/turn.c \
 	src/tasks/turn.h \
 	src/tasks/wait_group.c \
-	src/tasks/function.c \
-	src/tasks/function.h \
-	src/tasks/process.h \
-	src/tasks/process_call.c \
-	src/tasks/process_frame.c \
-	src/tasks/process_link.c \
-	src/tasks/process_pool.c \
-	src/tasks/process_starter.c \
-	src/tasks/process_work.c \
-	src/tasks/process_worker.c \
 	src/timer.c \
 	src/timerqueue.c \
 	src/timerqueue.h \

@@ -123,7 +123,8 @@ START_TEST(garbage_is_no_result) {
     struct frame_head head = promise__frame_head(FRAME_VALUE, 1, UINT64_C(1) << 40, 0);
 
     working_start(_i, POOL(.workers = 1));
-    ck_assert_int_eq(promise_loop_run(loop, run("garbage", "a line that was to go to a file, and is longer than a head"), &v), -1);
+    ck_assert_int_eq(promise_loop_run(loop, run("garbage", "a line that was to go to a file, and is longer than a head"), &v),
+                     -1);
     ck_assert_str_eq(promise_error_message(v), "process worker 1: what it sent as the result of garbage: Protocol error");
     ck_assert(promise_error_is(v, &promise_errno_errors, EPROTO));
     goes_on(1);
@@ -270,7 +271,8 @@ START_TEST(a_program_that_is_no_worker) {
 
     working_start(1, POOL(.workers = 1, .program = "/bin/false"));
     ck_assert_int_eq(promise_loop_run(loop, run("echo", "x"), &v), -1);
-    ck_assert_ptr_nonnull(strstr(promise_error_message(v), "/bin/false: exit status 1, and was to call promise_process_worker()"));
+    ck_assert_ptr_nonnull(
+        strstr(promise_error_message(v), "/bin/false: exit status 1, and was to call promise_process_worker()"));
     promise_value_clear(&v);
     working_end();
 }

@@ -17,9 +17,7 @@ static long number(promise_value_t v) { return strtol(promise_as_bytes(v, NULL),
 
 /* ---- what they give ---- */
 
-static promise_value_t echo(promise_value_t v, void *arg) {
-    return arg ? promise_throw_errno(EINVAL, "an argument") : v;
-}
+static promise_value_t echo(promise_value_t v, void *arg) { return arg ? promise_throw_errno(EINVAL, "an argument") : v; }
 
 static promise_value_t reverse(promise_value_t v, void *arg) {
     size_t size;
@@ -152,7 +150,8 @@ static promise_value_t signals(promise_value_t v, void *arg) {
     sigprocmask(SIG_BLOCK, NULL, &blocked);
     for (int signum = 1; signum < SIGRTMIN; signum++) {
         if (sigismember(&blocked, signum) == 1) return promise_stringf("%d is blocked", signum);
-        if (sigaction(signum, NULL, &action) == 0 && action.sa_handler != SIG_DFL) return promise_stringf("%d is caught", signum);
+        if (sigaction(signum, NULL, &action) == 0 && action.sa_handler != SIG_DFL)
+            return promise_stringf("%d is caught", signum);
     }
     return promise_stringf("%s, input ends: %d", getpgrp() == getpid() ? "leads" : "follows", read(0, &blocked, 1) == 0);
 }
@@ -190,13 +189,17 @@ static promise_value_t child(promise_value_t v, void *arg) {
     return promise_stringf("%d", (int)process);
 }
 
-const struct promise_function working_functions[] = {
-    {"echo", echo},         {"reverse", reverse}, {"many", many},       {"nothing", nothing},
-    {"an int", an_int},     {"pid", pid},         {"fail", give_error},       {"odd", odd},
-    {"plain", plain},       {"die", die},         {"exit", leave},      {"hang", hang},
-    {"spin", spin},         {"garbage", garbage}, {"close", close_all}, {"descriptors", descriptors},
-    {"signals", signals},   {"allocate", allocate}, {"loop", a_loop},   {"child", child}, {"half", half},
-    {NULL, NULL}};
+const struct promise_function working_functions[] = {{"echo", echo},       {"reverse", reverse},
+                                                     {"many", many},       {"nothing", nothing},
+                                                     {"an int", an_int},   {"pid", pid},
+                                                     {"fail", give_error}, {"odd", odd},
+                                                     {"plain", plain},     {"die", die},
+                                                     {"exit", leave},      {"hang", hang},
+                                                     {"spin", spin},       {"garbage", garbage},
+                                                     {"close", close_all}, {"descriptors", descriptors},
+                                                     {"signals", signals}, {"allocate", allocate},
+                                                     {"loop", a_loop},     {"child", child},
+                                                     {"half", half},       {NULL, NULL}};
 
 static const char *describe(int code) { return code == WORKING_ODD ? "odd" : "unknown"; }
 const struct promise_domain working_errors = {"working", describe}, *const working_domains[] = {&working_errors, NULL};

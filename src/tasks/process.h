@@ -88,30 +88,30 @@ enum worker_state {
     WORKER_NONE,     /* there is no process */
     WORKER_STARTING, /* the starter was asked for it */
     WORKER_IDLE,
-    WORKER_BUSY,     /* it runs a call; that may have been cancelled */
-    WORKER_LEAVING,  /* it was told to end, or killed */
+    WORKER_BUSY,    /* it runs a call; that may have been cancelled */
+    WORKER_LEAVING, /* it was told to end, or killed */
     WORKER_STATES
 };
 
 struct worker {
     promise_process_pool_t *pool;
     enum worker_state state;
-    unsigned number;      /* from 1 */
+    unsigned number; /* from 1 */
     pid_t pid;
-    int fd;               /* our end of its socket, or -1 */
-    int their_fd;         /* until it is sent to the starter, or -1 */
-    bool to_reap;         /* it has ended, and the starter is still to be told that we know */
-    bool watched;         /* reading is added */
-    bool cut_off;         /* its socket has ended, or cannot be used */
-    bool unread;          /* and it had not read the call to its end: so it has not begun */
-    bool used;            /* the place has had a process before */
+    int fd;       /* our end of its socket, or -1 */
+    int their_fd; /* until it is sent to the starter, or -1 */
+    bool to_reap; /* it has ended, and the starter is still to be told that we know */
+    bool watched; /* reading is added */
+    bool cut_off; /* its socket has ended, or cannot be used */
+    bool unread;  /* and it had not read the call to its end: so it has not begun */
+    bool used;    /* the place has had a process before */
     struct event reading, writing;
-    struct waiters task;  /* the one that it runs, unless that was cancelled */
+    struct waiters task; /* the one that it runs, unless that was cancelled */
     struct frame_head head;
-    size_t sent;          /* of head, name and bytes of the task */
+    size_t sent; /* of head, name and bytes of the task */
     struct frame_reader reader;
-    size_t done;          /* calls */
-    void *timer;          /* of the task, or until one that was cut off is killed */
+    size_t done; /* calls */
+    void *timer; /* of the task, or until one that was cut off is killed */
 };
 
 struct task {
@@ -126,7 +126,7 @@ struct task {
 struct starter {
     pid_t pid; /* 0: there is none */
     int fd;
-    bool ready, ending; /* it has said hello; it was told to end */
+    bool ready, ending;    /* it has said hello; it was told to end */
     bool watched, stuffed; /* reading is added; so is writing: orders have to wait */
     struct event reading, writing;
     void *timer; /* until it is ready */
@@ -142,9 +142,9 @@ struct promise_process_pool {
     struct waiters queue, closers;
     size_t queued, restarts;
     uint64_t next_id;
-    unsigned failures;       /* starts that failed, one after the other */
-    uint64_t not_before;     /* the next start, on the loop's clock */
-    void *retry, *deadline;  /* timers */
+    unsigned failures;      /* starts that failed, one after the other */
+    uint64_t not_before;    /* the next start, on the loop's clock */
+    void *retry, *deadline; /* timers */
     bool closing;
     promise_value_t refused; /* why it can do nothing; void: it can */
 };

@@ -181,8 +181,7 @@ void promise__worker_give(struct worker *w) {
 
     promise__waiter_move(&t->waiter, &w->task, false);
     pool->queued--;
-    if (pool->options.timeout_ms &&
-        !promise__pool_set_timer(pool, &w->timer, pool->options.timeout_ms, timed_out, w)) {
+    if (pool->options.timeout_ms && !promise__pool_set_timer(pool, &w->timer, pool->options.timeout_ms, timed_out, w)) {
         settle(w, promise__nomem());
         return;
     }

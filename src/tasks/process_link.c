@@ -98,8 +98,8 @@ static int execute_starter(promise_process_pool_t *pool, int theirs, char detail
     static char mark[] = PROCESS_MARK "=1";
     const char *const argv[] = {pool->options.name, NULL};
     const struct promise_child_fd fds[] = {{theirs, STARTER_FD}};
-    struct promise_child_options o = {.argv = argv, .out = PROMISE_CHILD_INHERIT, .err = PROMISE_CHILD_INHERIT, .fds = fds,
-                                      .fd_count = 1};
+    struct promise_child_options o = {
+        .argv = argv, .out = PROMISE_CHILD_INHERIT, .err = PROMISE_CHILD_INHERIT, .fds = fds, .fd_count = 1};
     char what[CHILD_DETAIL], path[PATH_MAX];
     const char **environment;
     size_t count = 0;
@@ -120,9 +120,7 @@ static int execute_starter(promise_process_pool_t *pool, int theirs, char detail
 }
 
 /* One that another user is to be trusted with does not do what its environment says. */
-static bool is_marked(void) {
-    return getenv(PROCESS_MARK) && getuid() == geteuid() && getgid() == getegid();
-}
+static bool is_marked(void) { return getenv(PROCESS_MARK) && getuid() == geteuid() && getgid() == getegid(); }
 
 void promise_process_worker(const struct promise_function *functions) {
     int type = 0;

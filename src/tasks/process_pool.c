@@ -113,8 +113,9 @@ static promise_value_t prepare(promise_process_pool_t *pool) {
 
     if (pool->options.start != PROMISE_PROCESS_FORK) return promise_void();
     if (promise__count_threads() > 1)
-        return promise_throw_errno_at(NULL, EBUSY, "promise_process_pool_new: to fork, with threads running (make the pool before "
-                                                   "them, or see PROMISE_PROCESS_EXEC)");
+        return promise_throw_errno_at(NULL, EBUSY,
+                                      "promise_process_pool_new: to fork, with threads running (make the pool before "
+                                      "them, or see PROMISE_PROCESS_EXEC)");
     if (promise__starter_start(pool, detail) == 0) promise__pool_work(pool); /* else when there is something to do */
     return promise_void();
 }
@@ -141,7 +142,8 @@ static promise_process_pool_t *pool_new(promise_loop_t *loop, const struct promi
 promise_process_pool_t *promise_process_pool_new(promise_loop_t *loop, const struct promise_process_options *options) {
     loop = promise__event_loop_arg(loop, __func__);
     if (getenv(PROCESS_MARK) && options && !options->program)
-        promise__stop("%s: this process was executed to be a worker: main() is to call promise_process_worker() first", __func__);
+        promise__stop("%s: this process was executed to be a worker: main() is to call promise_process_worker() first",
+                      __func__);
     return pool_new(loop, options);
 }
 
@@ -212,7 +214,8 @@ promise_t *promise_process_run(promise_process_pool_t *pool, const char *name, p
 
 static void time_is_over(void *arg) {
     promise_process_pool_t *pool = arg;
-    promise_value_t why = promise_throw_at(NULL, &promise_errors, PROMISE_ECLOSED, "%s: the pool was closed", pool->options.name);
+    promise_value_t why =
+        promise_throw_at(NULL, &promise_errors, PROMISE_ECLOSED, "%s: the pool was closed", pool->options.name);
 
     pool->deadline = NULL;
     promise__pool_reject(pool, why);

@@ -104,8 +104,9 @@ static void look_at_workers(struct starting *s) {
         memset(&info, 0, sizeof info);
         if (f->reported || waitid(P_PID, (id_t)f->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || !info.si_pid) continue;
         f->reported = true;
-        report(s, &(struct report){.kind = REPORT_ENDED, .number = f->number, .pid = f->pid, .code = info.si_code,
-                                   .status = info.si_status});
+        report(s,
+               &(struct report){
+                   .kind = REPORT_ENDED, .number = f->number, .pid = f->pid, .code = info.si_code, .status = info.si_status});
     }
 }
 
