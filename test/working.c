@@ -107,20 +107,25 @@ static promise_value_t spin(promise_value_t v, void *arg) {
 }
 
 /* What it prints to the wrong descriptor. */
-static promise_value_t garbage(promise_value_t v, void *arg) {
+static void write_everywhere(promise_value_t v) {
     size_t size;
     const char *data = promise_as_bytes(v, &size);
 
-    (void)arg;
     for (int fd = 3; fd < 20; fd++)
         if (fcntl(fd, F_GETFD) >= 0 && write(fd, data, size) < 0) break;
+}
+
+static promise_value_t garbage(promise_value_t v, void *arg) {
+    (void)arg;
+    write_everywhere(v);
     return promise_string("after the garbage");
 }
 
 /* What it is given is written to all that is open, and then it dies. */
 static promise_value_t half(promise_value_t v, void *arg) {
+    (void)arg;
     held = v;
-    (void)!garbage(v, arg).type;
+    write_everywhere(v);
     kill(getpid(), SIGKILL);
     return v;
 }
