@@ -139,6 +139,10 @@ libcore_la_SOURCES = \
 	src/tasks/turn.c \
 	src/tasks/turn.h \
 	src/tasks/wait_group.c \
+	src/tasks/call.c \
+	src/tasks/call.h \
+	src/tasks/cross.c \
+	src/tasks/cross.h \
 	src/timer.c \
 	src/timerqueue.c \
 	src/timerqueue.h \

@@ -4,6 +4,7 @@
 CHECK_TESTS = \
 	test/test_address \
 	test/test_barrier \
+	test/test_call \
 	test/test_cancel \
 	test/test_cancel_chain \
 	test/test_cancel_inside \
@@ -124,6 +125,7 @@ THREAD_TESTS = \
 	test/test_context \
 	test/test_context_ucontext \
 	test/test_coroutine_threads \
+	test/test_call \
 	test/test_mailbox \
 	test/test_remote \
 	test/test_stack

@@ -41,6 +41,30 @@ PROMISE_API void promise_mailbox_unref(promise_mailbox_t *mailbox);
  * rejection that it gives is reported as unhandled. 0, or -1 when the loop is gone or memory is out: then v is released. */
 PROMISE_API int promise_post(promise_mailbox_t *mailbox, promise_fn *fn, promise_value_t v);
 
+/*
+ * From one loop to another, as promise_post(), but what comes of it comes back: fn(v, NULL) runs on the mailbox's loop, and
+ * the promise, of loop, gets its outcome; what fn gives is waited for there.
+ *
+ *     static promise_value_t lookup(promise_value_t key, void *arg) { return table_get(promise_as_string(key)); }
+ *     p = promise_then(promise_call(loop, owner_of_the_table, lookup, promise_string("ann")), found, NULL);
+ *
+ * v on its way there, and the outcome on its way back, are moved where nobody else holds them. Of what somebody does, strings,
+ * bytes, lists and errors are copied, with all that is in them; of another type (a box, a type of one's own with `free`) it
+ * does not cross: the promise is rejected with EBUSY, as it is with EINVAL when there is a promise in it. Types that count
+ * themselves (retain, release) must do so with atomics, and always cross.
+ *
+ * Cancelling it cancels there; an outcome that was on its way is released, so what must not be lost is best a box. When that
+ * loop is freed before it begins, the rejection is PROMISE_ECLOSED; later, what the cancelled promise makes of it there,
+ * mostly PROMISE_ECANCELED. When loop is freed, so is the outcome. Both loops go on until then.
+ */
+PROMISE_API PROMISE_MUST_USE promise_t *promise_call(promise_loop_t *loop, promise_mailbox_t *mailbox, promise_fn *fn,
+                                                     promise_value_t v);
+
+/* A mailbox as a value, which takes one reference over, and may be given to any thread; NULL is the ENOMEM rejection. And the
+ * mailbox in one, borrowed. */
+PROMISE_API PROMISE_MUST_USE promise_value_t promise_mailbox_value(promise_mailbox_t *mailbox);
+PROMISE_API promise_mailbox_t *promise_as_mailbox(promise_value_t v);
+
 PROMISE_END
 
 #endif
