@@ -72,7 +72,59 @@ static promise_t *with_progress(promise_loop_t *loop) {
 }
 /* end: mailbox */
 
+/* region: call */
+static promise_value_t square(promise_value_t v, void *arg) { /* there; what it gives is waited for */
+    int64_t n = promise_as_int(v);
+    (void)arg; /* always NULL */
+    return n < 1000000 ? promise_int(n * n) : promise_throw_errno(ERANGE, "square of %lld", (long long)n);
+}
+
+struct helper { /* a loop on a thread of its own */
+    pthread_t thread;
+    promise_mailbox_t *mailbox; /* it runs until this is let go of */
+    pthread_barrier_t ready;
+};
+
+static void *help(void *arg) {
+    struct helper *h = arg;
+    promise_loop_t *loop = promise_loop_new(NULL);
+    h->mailbox = loop ? promise_loop_mailbox(loop) : NULL;
+    pthread_barrier_wait(&h->ready);
+    if (loop) promise_loop_run(loop, NULL, NULL);
+    promise_loop_free(loop);
+    return NULL;
+}
+
+static promise_t *ask_helper(promise_loop_t *loop, struct helper *h) {
+    promise_t *of_7 = promise_call(loop, h->mailbox, square, promise_int(7));
+    promise_t *of_8 = promise_call(loop, h->mailbox, square, promise_int(8));
+    return promise_then(promise_all_of(loop, of_7, of_8, NULL), show, "call");
+}
+/* end: call */
+
+static void end_helper(void *arg) {
+    struct helper *h = arg;
+    promise_mailbox_unref(h->mailbox);
+    pthread_join(h->thread, NULL);
+    pthread_barrier_destroy(&h->ready);
+    free(h);
+}
+
+static promise_t *on_another_loop(promise_loop_t *loop) {
+    struct helper *h = malloc(sizeof *h);
+    if (!h) return promise_from(loop, promise_throw_errno(ENOMEM, "helper"));
+    pthread_barrier_init(&h->ready, NULL, 2);
+    int error = pthread_create(&h->thread, NULL, help, h);
+    if (error) {
+        free(h);
+        return promise_from(loop, promise_throw_errno(error, "thread"));
+    }
+    pthread_barrier_wait(&h->ready);
+    promise_t *p = h->mailbox ? ask_helper(loop, h) : promise_from(loop, promise_throw_errno(ENOMEM, "helper"));
+    return promise_attach(p, h, end_helper);
+}
+
 int main(void) {
-    static tour_fn *const parts[] = {in_a_thread, with_progress};
+    static tour_fn *const parts[] = {in_a_thread, with_progress, on_another_loop};
     return tour(sizeof parts / sizeof *parts, parts);
 }
