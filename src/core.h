@@ -64,7 +64,7 @@ enum {
     FLAG_HANDLED = 1 << 17,
     FLAG_REPORTED = 1 << 18,  /* as an unhandled rejection */
     FLAG_NAMED = 1 << 19,
-    FLAG_MODE = 7 << 20,      /* aggregate: enum mode; channel: enum op */
+    FLAG_MODE = 7 << 20,      /* aggregate: enum mode; channel: enum channel_op */
     FLAG_ITEM = 1 << 23       /* settled: with an item of a channel that nobody has seen, which goes back there (K6) */
 };
 #define MODE_SHIFT 20

@@ -9,6 +9,7 @@ CHECK_TESTS = \
 	test/test_cancel_chain \
 	test/test_cancel_inside \
 	test/test_channel \
+	test/test_channel_model \
 	test/test_channel_oom \
 	test/test_channel_tasks \
 	test/test_channel_unseen \
@@ -341,6 +342,11 @@ PHONY += conformance
 conformance: all
 	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS=test/conformance/run.sh TEST_SUITE_LOG=conformance.log \
 		check_LTLIBRARIES= check_PROGRAMS=
+
+# Channels beside their model, for ten million operations.
+PHONY += channel-model
+channel-model: test/test_channel_model$(EXEEXT)
+	CHANNEL_OPERATIONS=10000000 CK_DEFAULT_TIMEOUT=3600 test/test_channel_model$(EXEEXT)
 
 # --- Under valgrind, sanitizers and another compiler --------------------------------------------------------------------
 

@@ -15,15 +15,15 @@
 #include <promise/channel.h>
 #include <promise/source.h>
 
-#include "core.h"
+#include "../core.h"
 
-enum op { /* in FLAG_MODE */
-          OP_SEND,
-          OP_RECEIVE,
-          OP_NEXT, /* a receive for an iterator, which is item.as.pointer */
-          OP_SELECT,
-          OP_CASE_SEND,
-          OP_CASE_RECEIVE
+enum channel_op { /* in FLAG_MODE */
+                  OP_SEND,
+                  OP_RECEIVE,
+                  OP_NEXT, /* a receive for an iterator, which is item.as.pointer */
+                  OP_SELECT,
+                  OP_CASE_SEND,
+                  OP_CASE_RECEIVE
 };
 
 struct ops { /* linked by next and before */
@@ -65,9 +65,11 @@ void promise__channel_drop_life(promise_channel_t *ch);
 
 /* ---- channel_queue.c: who waits ---- */
 
-static inline enum op promise__op(const promise_t *p) { return (enum op)((p->flags & FLAG_MODE) >> MODE_SHIFT); }
-void promise__op_wait(promise_t *p, enum op op, promise_channel_t *ch); /* at the end of its queue */
-void promise__op_leave(promise_t *p);                                   /* its queue, if it is in one */
+static inline enum channel_op promise__op(const promise_t *p) {
+    return (enum channel_op)((p->flags & FLAG_MODE) >> MODE_SHIFT);
+}
+void promise__op_wait(promise_t *p, enum channel_op op, promise_channel_t *ch); /* at the end of its queue */
+void promise__op_leave(promise_t *p);                                           /* its queue, if it is in one */
 /* The first in the queue that still wants to; those before it leave. */
 promise_t *promise__op_first(struct ops *ops);
 /* The first receive, op, gets the item, which is taken over. */
@@ -101,6 +103,8 @@ static inline void promise__item_hold(promise_t *p, promise_channel_t *ch, uint6
 }
 
 /* ---- select.c ---- */
+
+extern _Thread_local uint32_t promise__select_draws; /* the last random number: never 0 */
 
 /* One of the cases, which has left its queue, is what its select does. channel NULL: value is not an item of one. */
 void promise__select_done(promise_t *one, promise_value_t value, promise_channel_t *channel, uint64_t number);

@@ -2,10 +2,10 @@
 #include "channel.h"
 
 static bool is_case(const promise_t *p) { return promise__op(p) >= OP_CASE_SEND; }
-static bool is_send(enum op op) { return op == OP_SEND || op == OP_CASE_SEND; }
-static struct ops *queue_of(promise_channel_t *ch, enum op op) { return is_send(op) ? &ch->sends : &ch->receives; }
+static bool is_send(enum channel_op op) { return op == OP_SEND || op == OP_CASE_SEND; }
+static struct ops *queue_of(promise_channel_t *ch, enum channel_op op) { return is_send(op) ? &ch->sends : &ch->receives; }
 
-void promise__op_wait(promise_t *p, enum op op, promise_channel_t *ch) {
+void promise__op_wait(promise_t *p, enum channel_op op, promise_channel_t *ch) {
     struct ops *ops = queue_of(ch, op);
 
     p->flags |= (uint32_t)op << MODE_SHIFT;

@@ -91,13 +91,16 @@ static bool is_ready(const promise_case_t *c) {
     return ch->returned.first || ch->count || promise__op_first(&ch->sends);
 }
 
+_Thread_local uint32_t promise__select_draws = 2463534242U;
+
 /* Less than n, which is not 0; the same numbers in each run of a program. */
 static size_t draw(size_t n) {
-    static _Thread_local uint32_t state = 2463534242U;
+    uint32_t state = promise__select_draws;
 
     state ^= state << 13;
     state ^= state >> 17;
     state ^= state << 5;
+    promise__select_draws = state;
     return state % n;
 }
 
