@@ -26,6 +26,8 @@ static const struct workload workloads[] = {
     {"mutex", 20 * THOUSAND, 1, 0, false, bench_mutex},
     {"mutex-then", 20 * THOUSAND, 1, 0, false, bench_mutex_then},
     {"semaphore", 20 * THOUSAND, 1, 0, false, bench_semaphore},
+    {"channel", 20 * THOUSAND, 1, 3, false, bench_channel},
+    {"channel-100", 20 * THOUSAND, 1, 1, false, bench_channel_buffered},
     {"sleep", MILLION, MILLION, 0, true, bench_sleep},
     {"event-timer", MILLION, MILLION, 0, true, bench_event_timer},
     {"event-common", MILLION, MILLION, 0, true, bench_event_common},

@@ -61,6 +61,8 @@ void bench_race(promise_loop_t *loop, size_t steps);
 void bench_mutex(promise_loop_t *loop, size_t steps);
 void bench_mutex_then(promise_loop_t *loop, size_t steps);
 void bench_semaphore(promise_loop_t *loop, size_t steps);
+void bench_channel(promise_loop_t *loop, size_t steps);          /* unbuffered */
+void bench_channel_buffered(promise_loop_t *loop, size_t steps); /* 100 */
 void bench_sleep(promise_loop_t *loop, size_t steps);
 void bench_event_timer(promise_loop_t *loop, size_t steps);  /* libevent's own, for comparison */
 void bench_event_common(promise_loop_t *loop, size_t steps); /* the same with a common timeout */

@@ -9,6 +9,7 @@ bench_bench_SOURCES = \
 	bench/bench.c \
 	bench/bench.h \
 	bench/chain.c \
+	bench/channel.c \
 	bench/combine.c \
 	bench/coroutine.c \
 	bench/fairness.c \
