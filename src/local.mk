@@ -143,6 +143,13 @@ libcore_la_SOURCES = \
 	src/tasks/call.h \
 	src/tasks/cross.c \
 	src/tasks/cross.h \
+	src/tasks/channel.c \
+	src/tasks/channel.h \
+	src/tasks/channel_buffer.c \
+	src/tasks/channel_item.c \
+	src/tasks/channel_move.h \
+	src/tasks/channel_queue.c \
+	src/tasks/select.c \
 	src/timer.c \
 	src/timerqueue.c \
 	src/timerqueue.h \

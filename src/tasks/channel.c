@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "channel.h"
+#include "channel_move.h"
 
 /* ---- the value ---- */
 
@@ -71,10 +71,9 @@ promise_channel_t *promise_channel_ref(promise_channel_t *ch) {
     return ch;
 }
 
-void promise__channel_drop_life(promise_channel_t *ch) {
+void promise__channel_free(promise_channel_t *ch) {
     promise_t *anchor = ch->anchor;
 
-    if (--ch->life) return;
     promise__free(ch);
     promise__drop_ref(anchor);
 }
@@ -110,15 +109,10 @@ promise_value_t promise__channel_closed(const char *function) {
     return promise_throw_at(NULL, &promise_errors, PROMISE_ECLOSED, "%s: the channel is closed", function);
 }
 
-PROMISE_COLD static promise_value_t no_item(promise_value_t v, const char *function) {
+PROMISE_COLD promise_value_t promise__channel_no_item(promise_value_t v, const char *function) {
     if (promise_is_rejection(v)) return promise__copy(v);
     if (promise_is_end(v)) return promise__bad_argument(function, "the value is the end: close the channel instead");
     return promise__bad_argument(function, "the value is a promise or a thenable: wait for it first");
-}
-
-promise_value_t promise__channel_refuses(promise_value_t v, const char *function) {
-    if (PROMISE_UNLIKELY(v.type & MARK_REJECTION || promise__must_unwrap(v) || promise_is_end(v))) return no_item(v, function);
-    return promise_void();
 }
 
 /* p, new, is settled with that, or waits to send v. */
@@ -195,7 +189,7 @@ static promise_t *receive(promise_channel_t *ch, struct channel_items *items) {
         p->flags |= FLAG_SETTLED;
         p->value = taken.item;
         promise__item_hold(p, ch, taken.number);
-        promise__channel_tell(taken.sender);
+        promise__op_sent(taken.sender);
     } else if (ch->closed) {
         p->flags |= FLAG_SETTLED;
         p->value = promise_end();
@@ -224,7 +218,7 @@ bool promise_channel_try_receive(promise_channel_t *ch, promise_value_t *v) {
     old = *v;
     *v = got ? promise__mark(taken.item, MARK_HELD) : promise_void();
     if ((old.type & MARK_OWNER) != MARK_LENT) promise__release(old);
-    if (got) promise__channel_tell(taken.sender);
+    if (got) promise__op_sent(taken.sender);
     return got;
 }
 

@@ -58,49 +58,71 @@ struct selected { /* the object of what a select gives */
 extern const struct promise_type promise__selected_type;
 
 promise_channel_t *promise__channel_arg(const promise_channel_t *ch, const char *function);
-/* Why v cannot be sent, or void; v stays the caller's, also when it is the reason. */
-promise_value_t promise__channel_refuses(promise_value_t v, const char *function);
 promise_value_t promise__channel_closed(const char *function); /* the rejection */
-void promise__channel_drop_life(promise_channel_t *ch);
+void promise__channel_free(promise_channel_t *ch);
+static inline void promise__channel_drop_life(promise_channel_t *ch) {
+    if (PROMISE_UNLIKELY(!--ch->life)) promise__channel_free(ch);
+}
+
+promise_value_t promise__channel_no_item(promise_value_t v, const char *function);
+/* Why v cannot be sent, or void; v stays the caller's, also when it is the reason. */
+static inline promise_value_t promise__channel_refuses(promise_value_t v, const char *function) {
+    if (PROMISE_UNLIKELY(v.type & MARK_REJECTION || promise__must_unwrap(v) || promise_is_end(v)))
+        return promise__channel_no_item(v, function);
+    return promise_void();
+}
 
 /* ---- channel_queue.c: who waits ---- */
 
 static inline enum channel_op promise__op(const promise_t *p) {
     return (enum channel_op)((p->flags & FLAG_MODE) >> MODE_SHIFT);
 }
-void promise__op_wait(promise_t *p, enum channel_op op, promise_channel_t *ch); /* at the end of its queue */
-void promise__op_leave(promise_t *p);                                           /* its queue, if it is in one */
+static inline bool promise__op_is_case(const promise_t *p) { return promise__op(p) >= OP_CASE_SEND; }
+static inline bool promise__op_is_send(enum channel_op op) { return op == OP_SEND || op == OP_CASE_SEND; }
+static inline struct ops *promise__ops(promise_channel_t *ch, enum channel_op op) {
+    return promise__op_is_send(op) ? &ch->sends : &ch->receives;
+}
+
+/* p comes to the end of its queue. */
+static inline void promise__op_wait(promise_t *p, enum channel_op op, promise_channel_t *ch) {
+    struct ops *ops = promise__ops(ch, op);
+
+    p->flags |= (uint32_t)op << MODE_SHIFT;
+    p->channel = ch;
+    p->next = NULL;
+    p->before = ops->last;
+    *(ops->last ? &ops->last->next : &ops->first) = p;
+    ops->last = p;
+}
+/* p leaves its queue, if it is in one. */
+static inline void promise__op_leave(promise_t *p) {
+    struct ops *ops;
+
+    if (!p->channel) return;
+    ops = promise__ops(p->channel, promise__op(p));
+    *(p->before ? &p->before->next : &ops->first) = p->next;
+    *(p->next ? &p->next->before : &ops->last) = p->before;
+    p->channel = NULL;
+    if (promise__op(p) == OP_NEXT) ((struct channel_items *)p->item.as.pointer)->asked--;
+}
+promise_t *promise__op_search(struct ops *ops);
 /* The first in the queue that still wants to; those before it leave. */
-promise_t *promise__op_first(struct ops *ops);
-/* The first receive, op, gets the item, which is taken over. */
-void promise__op_give(promise_t *op, promise_value_t item, uint64_t number);
+static inline promise_t *promise__op_first(struct ops *ops) {
+    promise_t *p = ops->first;
+
+    if (!p || (p->refs && !(promise__flags(p) & (FLAG_LISTED | FLAG_SETTLED)))) return p; /* the usual cases */
+    return promise__op_search(ops);
+}
 /* All who wait: the receives get the end, the sends are rejected. */
 void promise__ops_end(promise_channel_t *ch);
 
 /* ---- channel_buffer.c: what is in it ---- */
 
-enum put { PUT, PUT_CLOSED, PUT_MUST_WAIT, PUT_NOMEM };
-/* Sends v, taken over if it gives PUT, to whom waits or into the buffer. */
-enum put promise__channel_put(promise_channel_t *ch, promise_value_t v);
-
-struct taken {
-    promise_value_t item;
-    uint64_t number;
-    promise_t *sender; /* whose send is done, or NULL */
-};
-/* The next item, or false. What was taken must find its place before the sender is told: that may run functions of the
- * user's, which free values. */
-bool promise__channel_take(promise_channel_t *ch, struct taken *taken);
-void promise__channel_tell(promise_t *sender);
+int promise__ring_grow(promise_channel_t *ch); /* by half at least; -1 when out of memory */
+void promise__ring_free(promise_channel_t *ch);
+/* The first of those that came back. */
+promise_value_t promise__returned_shift(promise_channel_t *ch, uint64_t *number);
 void promise__channel_empty(promise_channel_t *ch); /* releases all that is in it */
-
-/* The item that p, settled or about to be, has is seen by nobody yet. */
-static inline void promise__item_hold(promise_t *p, promise_channel_t *ch, uint64_t number) {
-    p->number = number;
-    p->channel = ch;
-    p->flags |= FLAG_ITEM;
-    ch->life++;
-}
 
 /* ---- select.c ---- */
 

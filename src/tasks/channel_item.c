@@ -3,7 +3,7 @@
  * anybody having seen that, the item goes back. Whatever passes a value by takes the item over from what it waited for; what
  * else gets it has seen it.
  */
-#include "channel.h"
+#include "channel_move.h"
 
 void promise__item_to(promise_loop_t *loop, promise_t *p, const promise_t *c, bool alone) {
     bool is_element = promise__kind(c) == KIND_ELEMENT, is_coroutine = promise__kind(c) == KIND_COROUTINE;

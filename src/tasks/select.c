@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "channel.h"
+#include "channel_move.h"
 
 /* ---- what it gives ---- */
 
@@ -125,7 +125,7 @@ static void receive_now(promise_t *s, promise_value_t selected, size_t i, promis
     }
     s->value = fill(selected, i, taken.item);
     promise__item_hold(s, ch, taken.number);
-    promise__channel_tell(taken.sender);
+    promise__op_sent(taken.sender);
 }
 
 static void send_now(promise_t *s, promise_value_t selected, size_t i, promise_channel_t *ch, promise_value_t v) {
