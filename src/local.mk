@@ -109,6 +109,7 @@ libcore_la_SOURCES = \
 	src/tasks/channel.h \
 	src/tasks/channel_buffer.c \
 	src/tasks/channel_item.c \
+	src/tasks/channel_move.h \
 	src/tasks/channel_queue.c \
 	src/tasks/condition.c \
 	src/tasks/context.c \

@@ -110,7 +110,7 @@ promise_t *promise__op_search(struct ops *ops);
 static inline promise_t *promise__op_first(struct ops *ops) {
     promise_t *p = ops->first;
 
-    if (!p || (p->refs && !(promise__flags(p) & (FLAG_LISTED | FLAG_SETTLED)))) return p; /* the usual cases */
+    if (!p || ((p->refs || p->children) && !(promise__flags(p) & (FLAG_LISTED | FLAG_SETTLED)))) return p; /* the usual cases */
     return promise__op_search(ops);
 }
 /* All who wait: the receives get the end, the sends are rejected. */

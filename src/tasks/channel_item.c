@@ -11,7 +11,7 @@ void promise__item_to(promise_loop_t *loop, promise_t *p, const promise_t *c, bo
     /* Cancelled while it waited, c gets something else; then the item goes back with p. */
     if (c->flags & FLAG_OVERRIDE || (is_element && !c->owner)) return;
     if (is_coroutine && c->flags & FLAG_CANCELED && !promise__coroutine_is_shielded(c)) return;
-    if (is_element || !alone) {
+    if (is_element || is_coroutine || !alone || (promise__kind(c) == KIND_REACTION && c->fulfilled)) {
         promise__item_seen(p);
         return;
     }
