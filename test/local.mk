@@ -11,6 +11,7 @@ CHECK_TESTS = \
 	test/test_channel \
 	test/test_channel_model \
 	test/test_channel_oom \
+	test/test_channel_random \
 	test/test_channel_tasks \
 	test/test_channel_unseen \
 	test/test_child \
