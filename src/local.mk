@@ -105,6 +105,8 @@ libcore_la_SOURCES = \
 	src/stream_wait.c \
 	src/stream_write.c \
 	src/tasks/barrier.c \
+	src/tasks/call.c \
+	src/tasks/call.h \
 	src/tasks/channel.c \
 	src/tasks/channel.h \
 	src/tasks/channel_buffer.c \
@@ -116,6 +118,8 @@ libcore_la_SOURCES = \
 	src/tasks/context.h \
 	src/tasks/coroutine.c \
 	src/tasks/coroutine.h \
+	src/tasks/cross.c \
+	src/tasks/cross.h \
 	src/tasks/function.c \
 	src/tasks/function.h \
 	src/tasks/generator.c \
@@ -140,17 +144,6 @@ libcore_la_SOURCES = \
 	src/tasks/turn.c \
 	src/tasks/turn.h \
 	src/tasks/wait_group.c \
-	src/tasks/call.c \
-	src/tasks/call.h \
-	src/tasks/cross.c \
-	src/tasks/cross.h \
-	src/tasks/channel.c \
-	src/tasks/channel.h \
-	src/tasks/channel_buffer.c \
-	src/tasks/channel_item.c \
-	src/tasks/channel_move.h \
-	src/tasks/channel_queue.c \
-	src/tasks/select.c \
 	src/timer.c \
 	src/timerqueue.c \
 	src/timerqueue.h \
