@@ -46,6 +46,8 @@ static const struct {
     {"bench/peer_go", "spawn"},
     {"bench/peer_go", "await"},
     {"bench/peer_go", "later"},
+    {"bench/peer_go", "channel"},
+    {"bench/peer_go", "channel-100"},
 };
 enum { PEERS = sizeof peers / sizeof *peers };
 

@@ -66,6 +66,19 @@ func later() {
 	close(ask)
 }
 
+// A message from one to another.
+func channel(room int) {
+	c := make(chan int, room)
+	go func() {
+		for i := 0; i < steps; i++ {
+			c <- i
+		}
+		close(c)
+	}()
+	for range c {
+	}
+}
+
 func resident() float64 {
 	var mapped, pages float64
 	text, _ := os.ReadFile("/proc/self/statm")
@@ -93,7 +106,8 @@ func main() {
 		rest()
 		return
 	}
-	run, known := map[string]func(){"switch": gosched, "spawn": spawn, "await": await, "later": later}[os.Args[len(os.Args)-1]]
+	run, known := map[string]func(){"switch": gosched, "spawn": spawn, "await": await, "later": later,
+		"channel": func() { channel(0) }, "channel-100": func() { channel(100) }}[os.Args[len(os.Args)-1]]
 	if !known {
 		os.Exit(1)
 	}
