@@ -309,7 +309,7 @@ START_TEST(no_more_descriptors) {
     getrlimit(RLIMIT_NOFILE, &limit);
     setrlimit(RLIMIT_NOFILE, &(struct rlimit){3, limit.rlim_max});
     ck_assert_int_eq(promise_loop_run(loop, run("echo", "x"), &v), -1);
-    ck_assert(promise_error_is(v, &promise_errno_errors, EMFILE));
+    ck_assert(promise_error_is(v, &promise_errno_errors, under_valgrind() && !_i ? EBADF : EMFILE)); /* whose limits differ */
     promise_value_clear(&v);
     setrlimit(RLIMIT_NOFILE, &limit);
     goes_on(0);

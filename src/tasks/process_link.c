@@ -276,15 +276,23 @@ static int tell_of(promise_process_pool_t *pool, struct worker *w) {
     return error;
 }
 
-/* Of other errors than a full buffer we hear when we read. */
+/* That the starter is gone we hear when we read. */
 void promise__starter_tell(promise_process_pool_t *pool) {
     struct starter *s = &pool->starter;
+    int error;
 
     if (!s->ready || s->stuffed || s->ending) return;
     for (size_t i = 0; i < pool->options.workers; i++) {
-        if (tell_of(pool, &pool->workers[i]) != EAGAIN) continue;
-        s->stuffed = event_add(&s->writing, NULL) == 0;
-        return;
+        struct worker *w = &pool->workers[i];
+        error = tell_of(pool, w);
+        if (!error || error == EPIPE || error == ECONNRESET) continue;
+        if (error == EAGAIN && event_add(&s->writing, NULL) == 0) {
+            s->stuffed = true;
+            return;
+        }
+        /* Such as ETOOMANYREFS: descriptors on their way count as open ones. */
+        if (!w->to_reap)
+            promise__worker_reported(pool, &(struct report){.kind = REPORT_FAILED, .number = w->number, .error = error});
     }
 }
 
