@@ -128,6 +128,7 @@ check_PROGRAMS += \
 	examples/tour/datagram \
 	examples/tour/dns \
 	examples/tour/error \
+	examples/tour/executor \
 	examples/tour/fd \
 	examples/tour/function \
 	examples/tour/generator \
@@ -182,6 +183,8 @@ examples_tour_generator_SOURCES = examples/tour/generator.c $(TOUR)
 examples_tour_generator_LDADD = $(EXAMPLE_LIBS)
 examples_tour_group_SOURCES = examples/tour/group.c $(TOUR)
 examples_tour_group_LDADD = $(EXAMPLE_LIBS)
+examples_tour_executor_SOURCES = examples/tour/executor.c $(TOUR)
+examples_tour_executor_LDADD = $(EXAMPLE_LIBS)
 examples_tour_function_SOURCES = examples/tour/function.c $(TOUR)
 examples_tour_function_LDADD = $(EXAMPLE_LIBS)
 examples_tour_process_pool_SOURCES = examples/tour/process_pool.c $(TOUR)
@@ -230,6 +233,7 @@ EXTRA_DIST += \
 	examples/tour/datagram.expected \
 	examples/tour/dns.expected \
 	examples/tour/error.expected \
+	examples/tour/executor.expected \
 	examples/tour/fd.expected \
 	examples/tour/function.expected \
 	examples/tour/generator.expected \

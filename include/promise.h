@@ -27,6 +27,7 @@
  *     <promise/child.h>     other programs: starting, feeding, waiting, stopping; commands
  *     <promise/function.h>  functions by name, with bytes: what may run anywhere
  *     <promise/process_pool.h> functions in other processes
+ *     <promise/executor.h>  one interface in front of all that runs functions
  *     <promise/stream.h>    bytes that come and go: reading, writing, closing, copying
  *     <promise/connect.h>   connecting
  *     <promise/listener.h>  taking connections
@@ -55,6 +56,7 @@
 #include <promise/datagram.h>
 #include <promise/dns.h>
 #include <promise/error.h>
+#include <promise/executor.h>
 #include <promise/fd.h>
 #include <promise/function.h>
 #include <promise/generator.h>

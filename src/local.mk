@@ -17,6 +17,7 @@ core_headers = \
 	include/promise/coroutine.h \
 	include/promise/datagram.h \
 	include/promise/error.h \
+	include/promise/executor.h \
 	include/promise/export.h \
 	include/promise/fd.h \
 	include/promise/generator.h \
@@ -120,6 +121,8 @@ libcore_la_SOURCES = \
 	src/tasks/coroutine.h \
 	src/tasks/cross.c \
 	src/tasks/cross.h \
+	src/tasks/executor.c \
+	src/tasks/executor_engines.c \
 	src/tasks/function.c \
 	src/tasks/function.h \
 	src/tasks/generator.c \

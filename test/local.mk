@@ -39,6 +39,7 @@ CHECK_TESTS = \
 	test/test_dns_end \
 	test/test_error \
 	test/test_faults \
+	test/test_executor \
 	test/test_fd \
 	test/test_fd_object \
 	test/test_generator \

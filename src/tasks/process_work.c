@@ -91,8 +91,6 @@ static promise_value_t start_worker(promise_process_pool_t *pool, struct worker 
         return promise_throw_errno_at(NULL, errno, "%s: start worker %u", pool->options.name, w->number);
     w->fd = ends[0];
     w->their_fd = ends[1];
-    if (w->used) pool->restarts++;
-    w->used = true;
     promise__worker_set_state(w, WORKER_STARTING);
     return promise_void();
 }
@@ -195,6 +193,8 @@ void promise__worker_reported(promise_process_pool_t *pool, const struct report 
     if (w->state != WORKER_STARTING) return;
     if (r->kind == REPORT_STARTED) {
         w->pid = r->pid;
+        if (w->used) pool->restarts++;
+        w->used = true;
         promise__worker_set_state(w, WORKER_IDLE);
     } else if (r->kind == REPORT_FAILED) {
         promise__worker_gone(w);
