@@ -38,6 +38,8 @@
  *     <promise/http.h>      HTTP messages (libpromise)
  *     <promise/http_client.h> requests over a pool of connections (libpromise)
  *     <promise/http_server.h> handlers that give responses; files (libpromise)
+ *     <promise/work.h>      blocking functions on other threads
+ *     <promise/pool.h>      the threads for them
  *     <promise/memory.h>    replacing malloc
  *     <promise/source.h>    writing a source of one's own
  */
@@ -71,6 +73,7 @@
 #include <promise/memory.h>
 #include <promise/mutex.h>
 #include <promise/process_pool.h>
+#include <promise/pool.h>
 #include <promise/promise.h>
 #include <promise/remote.h>
 #include <promise/rwlock.h>
@@ -81,5 +84,6 @@
 #include <promise/timer.h>
 #include <promise/value.h>
 #include <promise/wait_group.h>
+#include <promise/work.h>
 
 #endif

@@ -18,6 +18,7 @@ static const char *describe_promise_error(int code) {
     case PROMISE_ESTALLED: return "stalled: nothing is left that could settle it";
     case PROMISE_ESTOPPED: return "the loop was stopped from outside";
     case PROMISE_EAGGREGATE: return "too many promises were rejected";
+    case PROMISE_EFULL: return "the queue is full";
     default: return "unknown error";
     }
 }

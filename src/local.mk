@@ -30,6 +30,7 @@ core_headers = \
 	include/promise/memory.h \
 	include/promise/mutex.h \
 	include/promise/process_pool.h \
+	include/promise/pool.h \
 	include/promise/promise.h \
 	include/promise/remote.h \
 	include/promise/rwlock.h \
@@ -40,6 +41,7 @@ core_headers = \
 	include/promise/timer.h \
 	include/promise/value.h \
 	include/promise/wait_group.h
+	include/promise/work.h
 
 # How each of the libraries is compiled and linked. What is installed exports the public names only. (Visibility alone would
 # let coverage builds add theirs.)
@@ -147,6 +149,15 @@ libcore_la_SOURCES = \
 	src/tasks/turn.c \
 	src/tasks/turn.h \
 	src/tasks/wait_group.c \
+	src/tasks/pool.c \
+	src/tasks/pool.h \
+	src/tasks/pool_close.c \
+	src/tasks/pool_fork.c \
+	src/tasks/queue.c \
+	src/tasks/stack.c \
+	src/tasks/stack.h \
+	src/tasks/work.c \
+	src/tasks/worker.c \
 	src/timer.c \
 	src/timerqueue.c \
 	src/timerqueue.h \

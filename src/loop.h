@@ -19,6 +19,8 @@ struct event_host {
     struct event *drain;
     promise_mailbox_t *mailbox; /* made when it is first asked for */
     struct event *mail;         /* the mailbox's wake-up */
+    size_t expected;            /* mails that are to come; while there are any, one reference to the mailbox is theirs */
+    bool opening, closing;      /* mails are being opened: the last time */
     struct mail *later, *later_last; /* what is to be opened when the drain has ended */
     struct timer_queue timers;
     struct event *alarm; /* the one event of all timers */

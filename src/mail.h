@@ -24,6 +24,17 @@ void promise__after_drain(promise_loop_t *loop, struct mail *mail);
 void promise__mailbox_release(promise_mailbox_t *mailbox);
 void promise__mailbox_give_back(promise_loop_t *loop, promise_mailbox_t *mailbox);
 
+/* On the loop's thread: one mail more is to come, to loop's mailbox (NULL: out of memory), which goes without a reference of
+ * its own: the loop waits for it (J3), and the mailbox is there until it has come, or was refused. */
+promise_mailbox_t *promise__mail_expect(promise_loop_t *loop);
+/* It has come (what its open() ends with), or will not come. */
+void promise__mail_came(promise_loop_t *loop);
+/* On any thread: it could not be sent. */
+static inline void promise__mail_refused(promise_mailbox_t *mailbox) { promise__mailbox_release(mailbox); }
+
+/* One reference of our own that may leave for another thread (H3). */
+promise_value_t promise__take_to_cross(promise_value_t v, const char *function);
+
 /* The same as promise_loop_mailbox, for a public function of that name. */
 promise_mailbox_t *promise__loop_mailbox(promise_loop_t *loop, const char *function);
 

@@ -2,8 +2,9 @@
  * What crosses threads: a mailbox, and remotes that post into it.
  *
  * Mails are pushed on a lock-free stack by any thread, and taken all at once by the loop, which turns them round. Whoever
- * pushes on an empty stack writes a byte into a pipe, which the base watches. When the loop goes it puts CLOSED in the place
- * of the stack: from then on pushing fails, and who tried keeps what it had.
+ * pushes on an empty stack wakes the loop, by a descriptor that the base watches. While the loop is at it there is AWAKE at
+ * the bottom of the stack: it will look again, and nobody needs to wake it. When the loop goes it puts CLOSED in the place of
+ * the stack: from then on pushing fails, and who tried keeps what it had.
  */
 #include <promise/remote.h>
 
@@ -13,9 +14,14 @@
 #include <unistd.h>
 
 #include <event2/event.h>
+#if HAVE_SYS_EVENTFD_H
+#include <sys/eventfd.h>
+#endif
 
 #include "loop.h"
 #include "mail.h"
+
+enum { ROUNDS = 16 }; /* of mails and what comes of them, before the base has its turn */
 
 enum action { RESOLVE, REJECT, ABANDON };
 
@@ -39,7 +45,7 @@ struct promise_mailbox {
     atomic_size_t refs; /* one is the loop's */
     atomic_size_t life; /* what keeps the memory: one for all refs, one for each push that may still have to write */
     _Atomic(struct mail *) stack;
-    int wake_read, wake_write;
+    int wake_read, wake_write; /* one and the same where there is eventfd(2) */
     struct nudge {
         struct mail mail; /* brings a reference back to the loop, so that it sees that nobody is left */
         promise_mailbox_t *mailbox;
@@ -48,8 +54,9 @@ struct promise_mailbox {
     promise_remote_t *remotes; /* the loop's thread only: those that have not been used */
 };
 
-static struct mail closed;
+static struct mail closed, awake;
 #define CLOSED (&closed)
+#define AWAKE (&awake)
 
 static promise_remote_t ignored; /* stands for a remote that could not be made */
 
@@ -58,7 +65,7 @@ static promise_remote_t ignored; /* stands for a remote that could not be made *
 static void unpin(promise_mailbox_t *m) {
     if (atomic_fetch_sub_explicit(&m->life, 1, memory_order_acq_rel) != 1) return;
     close(m->wake_read);
-    close(m->wake_write);
+    if (m->wake_write != m->wake_read) close(m->wake_write);
     promise__free(m);
 }
 
@@ -67,9 +74,10 @@ void promise__mailbox_release(promise_mailbox_t *m) {
 }
 
 static void wake(promise_mailbox_t *m) {
+    const uint64_t one = 1; /* what an eventfd takes, and a pipe as well */
     ssize_t written;
 
-    do written = write(m->wake_write, "", 1); /* a full pipe will do as well */
+    do written = write(m->wake_write, &one, sizeof one); /* a full pipe will do as well */
     while (written < 0 && errno == EINTR);
 }
 
@@ -110,8 +118,7 @@ void promise_mailbox_unref(promise_mailbox_t *m) {
     if (atomic_exchange(&m->nudge.sent, true) || promise__mail_send(m, &m->nudge.mail) < 0) promise__mailbox_release(m);
 }
 
-/* One reference of our own that may leave for another thread (H3). */
-static promise_value_t take_to_cross(promise_value_t v, const char *function) {
+promise_value_t promise__take_to_cross(promise_value_t v, const char *function) {
     v = promise__take(v);
     if (promise__type(v) == &promise_type_promise)
         promise__stop("%s: expected a value that may cross threads, got a promise", function);
@@ -129,7 +136,7 @@ static void use(promise_remote_t *remote, enum action action, promise_value_t v,
     promise_mailbox_t *m;
 
     if (!remote) promise__stop("%s: the remote is NULL", function);
-    v = take_to_cross(v, function);
+    v = promise__take_to_cross(v, function);
     if (remote == &ignored) {
         promise__release(v);
         return;
@@ -162,7 +169,7 @@ int promise_post(promise_mailbox_t *m, promise_fn *fn, promise_value_t v) {
 
     if (!m) promise__stop("promise_post: the mailbox is NULL");
     if (!fn) promise__stop("promise_post: fn is NULL");
-    v = take_to_cross(v, __func__);
+    v = promise__take_to_cross(v, __func__);
     post = promise__malloc(sizeof *post);
     if (post) {
         *post = (struct post){{.open = open_post}, fn, v};
@@ -213,18 +220,21 @@ static void open_nudge(struct mail *mail, promise_loop_t *loop) {
     promise__mailbox_release(nudge->mailbox);
 }
 
-static void open_all(struct event_host *h, struct mail *mail) {
+/* The last came on top. False when there was none. */
+static bool open_all(struct event_host *h, struct mail *mail) {
     struct mail *oldest = NULL, *next;
 
-    for (; mail; mail = next) { /* the last came on top */
+    for (; mail && mail != AWAKE; mail = next) {
         next = mail->next;
         mail->next = oldest;
         oldest = mail;
     }
-    for (mail = oldest; mail; mail = next) {
-        next = mail->next;
-        mail->open(mail, h->loop);
+    mail = oldest;
+    for (; oldest; oldest = next) {
+        next = oldest->next;
+        oldest->open(oldest, h->loop);
     }
+    return mail != NULL;
 }
 
 void promise__after_drain(promise_loop_t *loop, struct mail *mail) {
@@ -246,17 +256,49 @@ void promise__drain_has_ended(struct event_host *h) {
     }
 }
 
+/* Nothing is left to be opened, or it waits for the next turn; from now on who pushes on an empty stack wakes us. */
+static void rest(struct event_host *h) {
+    promise_mailbox_t *m = h->mailbox;
+    struct mail *top = AWAKE;
+
+    h->opening = false;
+    if (!atomic_compare_exchange_strong_explicit(&m->stack, &top, NULL, memory_order_acq_rel, memory_order_relaxed)) wake(m);
+    watch(h);
+}
+
 static void mail_due(evutil_socket_t fd, short what, void *arg) {
     struct event_host *h = arg;
-    char bytes[64];
+    uint64_t bytes[8];
+    bool more = true;
 
     (void)what;
     h->depth++;
-    while (read(fd, bytes, sizeof bytes) > 0) {} /* before the stack is taken: what comes later writes anew */
-    h->loop->woken = true;
-    open_all(h, atomic_exchange_explicit(&h->mailbox->stack, NULL, memory_order_acq_rel));
-    watch(h);
-    promise__host_drain(h);
+    h->opening = true;
+    while (read(fd, bytes, sizeof bytes) == sizeof bytes) {} /* before the stack is taken: what comes later writes anew */
+    for (unsigned round = 0; more && round < ROUNDS; round++) {
+        h->loop->woken = true;
+        more = open_all(h, atomic_exchange_explicit(&h->mailbox->stack, AWAKE, memory_order_acq_rel));
+        if (promise__host_run_jobs(h) || !h->loop) more = false;
+    }
+    if (h->loop) rest(h);
+    promise__host_leave(h);
+}
+
+promise_mailbox_t *promise__mail_expect(promise_loop_t *loop) {
+    struct event_host *h = promise__event_host(loop);
+
+    if (!h->expected && !promise__loop_mailbox(loop, "promise_work")) return NULL;
+    h->expected++;
+    return h->mailbox;
+}
+
+/* Once the loop goes each has a reference of its own. */
+void promise__mail_came(promise_loop_t *loop) {
+    struct event_host *h = promise__event_host(loop);
+
+    if (!h->closing && --h->expected) return;
+    promise__mailbox_release(h->mailbox);
+    if (!h->closing && !h->opening) watch(h);
 }
 
 void promise__mailbox_close(struct event_host *h) {
@@ -269,34 +311,47 @@ void promise__mailbox_close(struct event_host *h) {
     }
     m->remotes = NULL;
     promise__drain_has_ended(h);
+    h->closing = true;
+    if (h->expected) atomic_fetch_add_explicit(&m->refs, h->expected - 1, memory_order_relaxed);
     open_all(h, atomic_exchange_explicit(&m->stack, CLOSED, memory_order_acq_rel));
     event_free(h->mail);
     h->mailbox = NULL;
     promise__mailbox_release(m);
 }
 
-static promise_mailbox_t *mailbox_new(void) {
-    promise_mailbox_t *m = promise__malloc(sizeof *m);
+/* 0, or -1. */
+static int open_wake(promise_mailbox_t *m) {
     int ends[2];
 
-    if (!m) return NULL;
-    if (pipe(ends) < 0) {
-        promise__free(m);
-        return NULL;
-    }
-    memset(m, 0, sizeof *m);
-    atomic_init(&m->refs, 1);
-    atomic_init(&m->life, 1);
-    atomic_init(&m->stack, NULL);
-    atomic_init(&m->nudge.sent, false);
-    m->nudge.mail.open = open_nudge;
-    m->nudge.mailbox = m;
+#if HAVE_SYS_EVENTFD_H
+    m->wake_read = m->wake_write = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (m->wake_read >= 0) return 0;
+#endif
+    if (pipe(ends) < 0) return -1;
     for (int i = 0; i < 2; i++) {
         evutil_make_socket_nonblocking(ends[i]);
         evutil_make_socket_closeonexec(ends[i]);
     }
     m->wake_read = ends[0];
     m->wake_write = ends[1];
+    return 0;
+}
+
+static promise_mailbox_t *mailbox_new(void) {
+    promise_mailbox_t *m = promise__malloc(sizeof *m);
+
+    if (!m) return NULL;
+    memset(m, 0, sizeof *m);
+    if (open_wake(m) < 0) {
+        promise__free(m);
+        return NULL;
+    }
+    atomic_init(&m->refs, 1);
+    atomic_init(&m->life, 1);
+    atomic_init(&m->stack, NULL);
+    atomic_init(&m->nudge.sent, false);
+    m->nudge.mail.open = open_nudge;
+    m->nudge.mailbox = m;
     return m;
 }
 
@@ -337,7 +392,7 @@ void promise__mailbox_give_back(promise_loop_t *loop, promise_mailbox_t *m) {
     struct event_host *h = promise__event_host(loop);
 
     promise__mailbox_release(m);
-    if (h->mailbox) watch(h);
+    if (h->mailbox && !h->opening) watch(h);
 }
 
 /* NULL when out of memory. */

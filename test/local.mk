@@ -107,7 +107,8 @@ CHECK_TESTS = \
 	test/test_value \
 	test/test_wait_group \
 	test/test_walk \
-	test/test_walk_cancel
+	test/test_walk_cancel \
+	test/test_work
 
 # Those that need libpromise-tls.
 TLS_CHECK_TESTS = \
@@ -132,6 +133,7 @@ THREAD_TESTS = \
 	test/test_mailbox \
 	test/test_remote \
 	test/test_stack
+	test/test_work
 
 # Scripts about the tree rather than about one build of it: the variant builds below leave out most.
 TREE_TESTS = \
@@ -285,6 +287,7 @@ SKETCHES = \
 	test/sketches/06_echo_await \
 	test/sketches/07_generator \
 	test/sketches/08_channel \
+	test/sketches/09_work \
 	test/sketches/10_typed \
 	test/sketches/11_errors \
 	test/sketches/12_ctrlc
@@ -301,6 +304,8 @@ test_sketches_05_echo_chain_LDADD = $(EXAMPLE_LIBS)
 test_sketches_06_echo_await_LDADD = $(EXAMPLE_LIBS)
 test_sketches_07_generator_LDADD = $(EXAMPLE_LIBS)
 test_sketches_08_channel_LDADD = $(EXAMPLE_LIBS)
+test_sketches_09_work_SOURCES = test/sketches/09_work.c test/sketches/sha256_file.c
+test_sketches_09_work_LDADD = $(EXAMPLE_LIBS)
 test_sketches_10_typed_LDADD = $(EXAMPLE_LIBS)
 test_sketches_11_errors_LDADD = $(EXAMPLE_LIBS)
 test_sketches_12_ctrlc_LDADD = $(EXAMPLE_LIBS)

@@ -43,7 +43,8 @@ enum promise_error_code {
     PROMISE_ECLOSED,       /* what it was to come from is closed */
     PROMISE_ESTALLED,      /* promise_loop_run(): nothing is left that could settle it */
     PROMISE_ESTOPPED,      /* promise_loop_run(): the loop was broken off from outside */
-    PROMISE_EAGGREGATE     /* any, some: too many were rejected; promise_error_reasons() has them */
+    PROMISE_EAGGREGATE,    /* any, some: too many were rejected; promise_error_reasons() has them */
+    PROMISE_EFULL          /* the queue that it was to wait in has reached its limit */
 };
 
 /* ---- make: the results are fresh; format may be NULL where the domain describes its codes ---- */

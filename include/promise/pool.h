@@ -1,0 +1,72 @@
+/*
+ * promise_pool_t: threads that run blocking functions for promise_work() (<promise/work.h>), files and names.
+ *
+ *     promise_pool_t *pool = promise_pool_new(&(struct promise_pool_options){.name = "thumbs", .threads = 4, .queue_limit = 100});
+ *     promise_t *p = promise_work(loop, pool, scale, picture);
+ *     ...
+ *     promise_pool_free(pool);                        // after the loops that use it, or before: what waits is rejected
+ *
+ * Each pool has threads and a queue of its own: one that is full, or that waits for a slow server, holds up no other. Unlike
+ * loops and promises, a pool belongs to no thread: any loop on any thread may use it (R13). Threads start when there is work,
+ * with the signals blocked that are not the thread's own fault, and leave when there was none for a while.
+ *
+ * There are three that are everybody's, made with the first use: for functions (promise_work() with NULL), for files, and for
+ * names. They end with the program, and need not be freed.
+ *
+ * In a child of fork(2), which has none of its parent's threads, each pool is as new: what had been given to it stays with
+ * the parent.
+ */
+#ifndef PROMISE_POOL_H
+#define PROMISE_POOL_H
+
+#include <promise/promise.h>
+
+PROMISE_BEGIN
+
+typedef struct promise_pool promise_pool_t;
+
+/* Zero is the default. */
+struct promise_pool_options {
+    const char *name;   /* of its threads, as ps(1) and gdb show them: the first 15 bytes; also in errors. NULL: "promise" */
+    size_t threads;     /* at most so many; 0: as many as there are processors for us, but 4 or more; at most 1,024 */
+    size_t queue_limit; /* how many may wait when each thread has one: the next is rejected with PROMISE_EFULL. 0: no limit */
+    uint64_t idle_ms;   /* a thread leaves when it had nothing to do for so long; 0: 10,000; UINT64_MAX: never */
+    size_t stack_size;  /* of its threads, in bytes, as far as the system allows; 0: the system's default */
+    void *reserved[4];
+};
+
+/* ---- make and free ---- */
+
+/* options are copied; NULL is the default. Never NULL: out of memory, it is a pool that rejects all work with ENOMEM. */
+PROMISE_API PROMISE_MUST_USE promise_pool_t *promise_pool_new(const struct promise_pool_options *options);
+/* Rejects what has not started with PROMISE_ECLOSED, waits for what runs, for as long as it takes, and frees the pool: nobody
+ * may be about to give it work. To set a deadline, close it first: what was abandoned then is not waited for. On a thread of
+ * the pool itself it stops the program; nothing happens to those that are everybody's. NULL is fine. */
+PROMISE_API void promise_pool_free(promise_pool_t *pool);
+
+/* ---- act ---- */
+
+/* From now on work is rejected with PROMISE_ECLOSED, and so is, at once, what has not started. The promise, on the loop given,
+ * is fulfilled (void) when all that was running is done. What still runs after deadline_ms (UINT64_MAX: none), or when the
+ * promise is cancelled, is abandoned: its promise is rejected with PROMISE_ECLOSED, its result is dropped when it comes, and
+ * its thread then ends on its own; the promise of the close is rejected with PROMISE_ETIMEDOUT. The pool is to be freed after
+ * all. EINVAL for those that are everybody's. */
+PROMISE_API PROMISE_MUST_USE promise_t *promise_pool_close(promise_pool_t *pool, promise_loop_t *loop, uint64_t deadline_ms);
+/* Ends the threads of the pools that are everybody's, as by closing and freeing: waits up to deadline_ms for what runs. They
+ * start again with the next work. The program's end does it without waiting. Returns how many functions were abandoned. */
+PROMISE_API size_t promise_pool_shutdown(uint64_t deadline_ms);
+
+/* ---- query: on any thread, as of now ---- */
+
+/* Those that are everybody's: for functions (threads: one for each processor, 4 or more), for files (4), for names (16). */
+PROMISE_API promise_pool_t *promise_pool_default(void);
+PROMISE_API promise_pool_t *promise_pool_for_files(void);
+PROMISE_API promise_pool_t *promise_pool_for_names(void);
+/* Threads that there are, functions that run, and how many wait. */
+PROMISE_API size_t promise_pool_threads(promise_pool_t *pool);
+PROMISE_API size_t promise_pool_running(promise_pool_t *pool);
+PROMISE_API size_t promise_pool_waiting(promise_pool_t *pool);
+
+PROMISE_END
+
+#endif
