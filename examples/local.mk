@@ -142,6 +142,7 @@ check_PROGRAMS += \
 	examples/tour/locks \
 	examples/tour/loop \
 	examples/tour/memory \
+	examples/tour/pool \
 	examples/tour/process_pool \
 	examples/tour/promise \
 	examples/tour/remote \
@@ -149,7 +150,8 @@ check_PROGRAMS += \
 	examples/tour/source \
 	examples/tour/stream \
 	examples/tour/timer \
-	examples/tour/value
+	examples/tour/value \
+	examples/tour/work
 if HAVE_TLS
 check_PROGRAMS += examples/tour/tls
 endif
@@ -187,6 +189,8 @@ examples_tour_executor_SOURCES = examples/tour/executor.c $(TOUR)
 examples_tour_executor_LDADD = $(EXAMPLE_LIBS)
 examples_tour_function_SOURCES = examples/tour/function.c $(TOUR)
 examples_tour_function_LDADD = $(EXAMPLE_LIBS)
+examples_tour_pool_SOURCES = examples/tour/pool.c $(TOUR)
+examples_tour_pool_LDADD = $(EXAMPLE_LIBS)
 examples_tour_process_pool_SOURCES = examples/tour/process_pool.c $(TOUR)
 examples_tour_process_pool_LDADD = $(EXAMPLE_LIBS)
 examples_tour_hello_LDADD = $(EXAMPLE_LIBS)
@@ -221,6 +225,8 @@ examples_tour_tls_SOURCES = examples/tour/tls.c $(TOUR)
 examples_tour_tls_LDADD = $(TLS_EXAMPLE_LIBS) $(TLS_LIBS)
 examples_tour_value_SOURCES = examples/tour/value.c $(TOUR)
 examples_tour_value_LDADD = $(EXAMPLE_LIBS)
+examples_tour_work_SOURCES = examples/tour/work.c $(TOUR)
+examples_tour_work_LDADD = $(EXAMPLE_LIBS)
 
 EXTRA_DIST += \
 	examples/tour/address.expected \
@@ -247,6 +253,7 @@ EXTRA_DIST += \
 	examples/tour/locks.expected \
 	examples/tour/loop.expected \
 	examples/tour/memory.expected \
+	examples/tour/pool.expected \
 	examples/tour/process_pool.expected \
 	examples/tour/promise.expected \
 	examples/tour/remote.expected \
@@ -256,4 +263,5 @@ EXTRA_DIST += \
 	examples/tour/timer.expected \
 	examples/tour/tls.expected \
 	examples/tour/value.expected \
+	examples/tour/work.expected \
 	test/tour.sh

@@ -25,6 +25,8 @@
  *     <promise/remote.h>    settling from other threads
  *     <promise/channel.h>   values from task to task, and select
  *     <promise/child.h>     other programs: starting, feeding, waiting, stopping; commands
+ *     <promise/work.h>      blocking functions on other threads
+ *     <promise/pool.h>      the threads for them
  *     <promise/function.h>  functions by name, with bytes: what may run anywhere
  *     <promise/process_pool.h> functions in other processes
  *     <promise/executor.h>  one interface in front of all that runs functions
@@ -38,8 +40,6 @@
  *     <promise/http.h>      HTTP messages (libpromise)
  *     <promise/http_client.h> requests over a pool of connections (libpromise)
  *     <promise/http_server.h> handlers that give responses; files (libpromise)
- *     <promise/work.h>      blocking functions on other threads
- *     <promise/pool.h>      the threads for them
  *     <promise/memory.h>    replacing malloc
  *     <promise/source.h>    writing a source of one's own
  */
@@ -47,8 +47,8 @@
 #define PROMISE_H
 
 #include <promise/address.h>
-#include <promise/channel.h>
 #include <promise/barrier.h>
+#include <promise/channel.h>
 #include <promise/child.h>
 #include <promise/combine.h>
 #include <promise/condition.h>
@@ -72,8 +72,8 @@
 #include <promise/loop.h>
 #include <promise/memory.h>
 #include <promise/mutex.h>
-#include <promise/process_pool.h>
 #include <promise/pool.h>
+#include <promise/process_pool.h>
 #include <promise/promise.h>
 #include <promise/remote.h>
 #include <promise/rwlock.h>

@@ -8,8 +8,8 @@ promiseinclude_HEADERS = $(core_headers) $(net_headers)
 
 core_headers = \
 	include/promise/address.h \
-	include/promise/channel.h \
 	include/promise/barrier.h \
+	include/promise/channel.h \
 	include/promise/child.h \
 	include/promise/combine.h \
 	include/promise/condition.h \
@@ -20,17 +20,17 @@ core_headers = \
 	include/promise/executor.h \
 	include/promise/export.h \
 	include/promise/fd.h \
+	include/promise/function.h \
 	include/promise/generator.h \
 	include/promise/group.h \
-	include/promise/function.h \
 	include/promise/host.h \
 	include/promise/iterator.h \
 	include/promise/listener.h \
 	include/promise/loop.h \
 	include/promise/memory.h \
 	include/promise/mutex.h \
-	include/promise/process_pool.h \
 	include/promise/pool.h \
+	include/promise/process_pool.h \
 	include/promise/promise.h \
 	include/promise/remote.h \
 	include/promise/rwlock.h \
@@ -40,7 +40,7 @@ core_headers = \
 	include/promise/stream.h \
 	include/promise/timer.h \
 	include/promise/value.h \
-	include/promise/wait_group.h
+	include/promise/wait_group.h \
 	include/promise/work.h
 
 # How each of the libraries is compiled and linked. What is installed exports the public names only. (Visibility alone would
@@ -132,6 +132,10 @@ libcore_la_SOURCES = \
 	src/tasks/group.c \
 	src/tasks/mutex.c \
 	src/tasks/mutex.h \
+	src/tasks/pool.c \
+	src/tasks/pool.h \
+	src/tasks/pool_close.c \
+	src/tasks/pool_fork.c \
 	src/tasks/process.h \
 	src/tasks/process_call.c \
 	src/tasks/process_frame.c \
@@ -140,6 +144,7 @@ libcore_la_SOURCES = \
 	src/tasks/process_starter.c \
 	src/tasks/process_work.c \
 	src/tasks/process_worker.c \
+	src/tasks/queue.c \
 	src/tasks/rwlock.c \
 	src/tasks/select.c \
 	src/tasks/semaphore.c \
@@ -149,13 +154,6 @@ libcore_la_SOURCES = \
 	src/tasks/turn.c \
 	src/tasks/turn.h \
 	src/tasks/wait_group.c \
-	src/tasks/pool.c \
-	src/tasks/pool.h \
-	src/tasks/pool_close.c \
-	src/tasks/pool_fork.c \
-	src/tasks/queue.c \
-	src/tasks/stack.c \
-	src/tasks/stack.h \
 	src/tasks/work.c \
 	src/tasks/worker.c \
 	src/timer.c \

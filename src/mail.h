@@ -32,9 +32,6 @@ void promise__mail_came(promise_loop_t *loop);
 /* On any thread: it could not be sent. */
 static inline void promise__mail_refused(promise_mailbox_t *mailbox) { promise__mailbox_release(mailbox); }
 
-/* One reference of our own that may leave for another thread (H3). */
-promise_value_t promise__take_to_cross(promise_value_t v, const char *function);
-
 /* The same as promise_loop_mailbox, for a public function of that name. */
 promise_mailbox_t *promise__loop_mailbox(promise_loop_t *loop, const char *function);
 

@@ -118,7 +118,8 @@ void promise_mailbox_unref(promise_mailbox_t *m) {
     if (atomic_exchange(&m->nudge.sent, true) || promise__mail_send(m, &m->nudge.mail) < 0) promise__mailbox_release(m);
 }
 
-promise_value_t promise__take_to_cross(promise_value_t v, const char *function) {
+/* One reference of our own that may leave for another thread (H3). */
+static promise_value_t take_to_cross(promise_value_t v, const char *function) {
     v = promise__take(v);
     if (promise__type(v) == &promise_type_promise)
         promise__stop("%s: expected a value that may cross threads, got a promise", function);
@@ -136,7 +137,7 @@ static void use(promise_remote_t *remote, enum action action, promise_value_t v,
     promise_mailbox_t *m;
 
     if (!remote) promise__stop("%s: the remote is NULL", function);
-    v = promise__take_to_cross(v, function);
+    v = take_to_cross(v, function);
     if (remote == &ignored) {
         promise__release(v);
         return;
@@ -169,7 +170,7 @@ int promise_post(promise_mailbox_t *m, promise_fn *fn, promise_value_t v) {
 
     if (!m) promise__stop("promise_post: the mailbox is NULL");
     if (!fn) promise__stop("promise_post: fn is NULL");
-    v = promise__take_to_cross(v, __func__);
+    v = take_to_cross(v, __func__);
     post = promise__malloc(sizeof *post);
     if (post) {
         *post = (struct post){{.open = open_post}, fn, v};
@@ -223,18 +224,19 @@ static void open_nudge(struct mail *mail, promise_loop_t *loop) {
 /* The last came on top. False when there was none. */
 static bool open_all(struct event_host *h, struct mail *mail) {
     struct mail *oldest = NULL, *next;
+    bool any;
 
     for (; mail && mail != AWAKE; mail = next) {
         next = mail->next;
         mail->next = oldest;
         oldest = mail;
     }
-    mail = oldest;
+    any = oldest != NULL;
     for (; oldest; oldest = next) {
         next = oldest->next;
         oldest->open(oldest, h->loop);
     }
-    return mail != NULL;
+    return any;
 }
 
 void promise__after_drain(promise_loop_t *loop, struct mail *mail) {

@@ -132,7 +132,7 @@ THREAD_TESTS = \
 	test/test_call \
 	test/test_mailbox \
 	test/test_remote \
-	test/test_stack
+	test/test_stack \
 	test/test_work
 
 # Scripts about the tree rather than about one build of it: the variant builds below leave out most.

@@ -52,7 +52,7 @@ fi
 # why_not NAME: why it cannot run here, if it cannot.
 why_not() {
     case $1 in
-    08_* | 10_* | 12_*) return ;;
+    08_* | 09_* | 10_* | 12_*) return ;;
     esac
     if [ -z "${SKETCHES_INSIDE-}" ]; then echo 'no namespaces: unshare(1) failed'; return; fi
     if [ "$1 $have_redis" = '04_hiredis no' ]; then echo 'hiredis or redis-server is not installed'; fi

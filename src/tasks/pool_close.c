@@ -41,8 +41,8 @@ static promise_value_t tell(promise_value_t why, void *arg) {
 
     if (!promise_is_timeout(why)) return why;
     return promise_throw_at(NULL, &promise_errors, PROMISE_ETIMEDOUT,
-                            "promise_pool_close: %zu functions of the pool \"%s\" were still running after %llu ms", e->abandoned,
-                            e->pool->name, (unsigned long long)e->deadline_ms);
+                            "promise_pool_close: the pool \"%s\" was still running %zu function%s after %llu ms", e->pool->name,
+                            e->abandoned, e->abandoned == 1 ? "" : "s", (unsigned long long)e->deadline_ms);
 }
 
 /* The remote is told when no thread is left, which may be now. */

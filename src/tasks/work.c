@@ -1,6 +1,7 @@
 /* promise_work, seen from the loop's thread. */
 #include <promise/work.h>
 
+#include "cross.h"
 #include "pool.h"
 #include "waiting.h"
 
@@ -60,8 +61,7 @@ promise_t *promise_work(promise_loop_t *loop, promise_pool_t *pool, promise_fn *
 
     if (!fn) promise__stop("promise_work: fn is NULL");
     loop = promise__event_loop_arg(loop, __func__);
-    v = promise__take_to_cross(v, __func__);
-    if (promise_is_rejection(v)) return promise__settled(loop, v);
+    if (!promise__cross_argument(&v, __func__) || promise_is_rejection(v)) return promise__settled(loop, v);
     w = loop->dying ? NULL : promise__malloc(sizeof *w);
     if (!w) {
         promise__release(v);

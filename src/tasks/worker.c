@@ -1,4 +1,5 @@
 /* A pool's threads: how they start, find work, go idle, and leave. */
+#include "cross.h"
 #include "pool.h"
 
 #include <errno.h>
@@ -104,7 +105,9 @@ static void work(promise_pool_t *pool, struct worker *me) {
     struct work *w;
 
     promise__release(v);
-    result = promise__take_to_cross(result, "promise_work: the function's result");
+    if (promise__type(result) == &promise_type_promise)
+        promise__stop("promise_work: expected a value from the function, got a promise");
+    promise__cross(&result, "promise_work");
     w = atomic_exchange(&me->current, NULL);
     promise__pool_done(pool);
     if (w) promise__work_send(w, result);
