@@ -75,6 +75,7 @@ CHECK_TESTS = \
 	test/test_mutex \
 	test/test_name \
 	test/test_oom \
+	test/test_process_end \
 	test/test_process_fault \
 	test/test_process_pool \
 	test/test_programs \
