@@ -7,6 +7,7 @@ FUZZ_TARGETS = \
 	fuzz/fuzz_http_condition \
 	fuzz/fuzz_http_request \
 	fuzz/fuzz_http_response \
+	fuzz/fuzz_process_frame \
 	fuzz/fuzz_url \
 	fuzz/fuzz_selftest
 fuzz_fuzz_http_condition_LDADD = $(FUZZ_NET_LIBS)
@@ -14,6 +15,7 @@ fuzz_fuzz_http_request_SOURCES = fuzz/fuzz_http_request.c fuzz/http.c fuzz/http.
 fuzz_fuzz_http_request_LDADD = $(FUZZ_NET_LIBS)
 fuzz_fuzz_http_response_SOURCES = fuzz/fuzz_http_response.c fuzz/http.c fuzz/http.h
 fuzz_fuzz_http_response_LDADD = $(FUZZ_NET_LIBS)
+fuzz_fuzz_process_frame_LDADD = $(FUZZ_CORE_LIBS)
 fuzz_fuzz_url_LDADD = $(FUZZ_NET_LIBS)
 fuzz_fuzz_selftest_LDADD = $(FUZZ_CORE_LIBS)
 

@@ -42,6 +42,7 @@ CHECK_TESTS = \
 	test/test_executor \
 	test/test_fd \
 	test/test_fd_object \
+	test/test_function \
 	test/test_generator \
 	test/test_group \
 	test/test_held \
@@ -78,6 +79,7 @@ CHECK_TESTS = \
 	test/test_process_end \
 	test/test_process_fault \
 	test/test_process_pool \
+	test/test_process_stress \
 	test/test_programs \
 	test/test_promise \
 	test/test_random \
