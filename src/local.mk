@@ -125,6 +125,7 @@ libcore_la_SOURCES = \
 	src/tasks/cross.h \
 	src/tasks/executor.c \
 	src/tasks/executor_engines.c \
+	src/tasks/executor_threads.c \
 	src/tasks/function.c \
 	src/tasks/function.h \
 	src/tasks/generator.c \

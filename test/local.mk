@@ -129,10 +129,11 @@ endif
 
 # Those of them that cross threads: `make check-tsan` runs them under the thread sanitizer.
 THREAD_TESTS = \
+	test/test_call \
 	test/test_context \
 	test/test_context_ucontext \
 	test/test_coroutine_threads \
-	test/test_call \
+	test/test_executor \
 	test/test_mailbox \
 	test/test_remote \
 	test/test_stack \

@@ -279,7 +279,8 @@ END_TEST
 
 START_TEST(what_is_given_is_bytes) {
     working_start(0, POOL(.workers = 1));
-    bytes_are(promise_process_run(pool, "echo", promise_int(3)), "!promise_process_run: expected bytes, got int: Invalid argument");
+    bytes_are(promise_process_run(pool, "echo", promise_int(3)),
+              "!promise_process_run: expected bytes, got int: Invalid argument");
     bytes_are(promise_process_run(pool, "echo", promise_throw_errno(EIO, "read")), "!read: Input/output error");
     working_end();
 }
@@ -330,16 +331,11 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("process_end");
     TCase *tcase = tcase_create("process_end");
-    const TTest *const both[] = {K2_a_call_that_waits_is_taken_out,
-                                 K2_a_call_that_runs_is_killed,
-                                 K2_a_call_that_is_half_sent,
-                                 K2_it_may_be_asked_to_finish,
-                                 closing_waits_for_what_there_is,
-                                 closing_ends_at_its_deadline,
-                                 closing_at_once_and_unused,
-                                 T4_freed_in_a_handler_of_its_own,
-                                 J5_used_while_the_loop_goes,
-                                 each_allocation_fails_once};
+    const TTest *const both[] = {K2_a_call_that_waits_is_taken_out, K2_a_call_that_runs_is_killed,
+                                 K2_a_call_that_is_half_sent,       K2_it_may_be_asked_to_finish,
+                                 closing_waits_for_what_there_is,   closing_ends_at_its_deadline,
+                                 closing_at_once_and_unused,        T4_freed_in_a_handler_of_its_own,
+                                 J5_used_while_the_loop_goes,       each_allocation_fails_once};
 
     promise_process_worker(working_functions);
     for (size_t i = 0; i < sizeof both / sizeof *both; i++) tcase_add_loop_test(tcase, both[i], 0, 2);

@@ -73,8 +73,8 @@ static void run_one(uint64_t seed) {
     promise_t *calls[CALLS];
     size_t n = CALLS;
 
-    working_start((int)(seed & 1), POOL(.workers = 1 + draw(3), .timeout_ms = 1 + draw(60), .calls_per_worker = draw(3) * draw(10),
-                                        .finish_canceled = draw(2)));
+    working_start((int)(seed & 1), POOL(.workers = 1 + draw(3), .timeout_ms = 1 + draw(60),
+                                        .calls_per_worker = draw(3) * draw(10), .finish_canceled = draw(2)));
     settled = 0;
     for (size_t i = 0; i < n; i++) {
         calls[i] = call_at_random();

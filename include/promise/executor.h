@@ -16,6 +16,7 @@
 #define PROMISE_EXECUTOR_H
 
 #include <promise/function.h>
+#include <promise/pool.h>
 #include <promise/process_pool.h>
 #include <promise/promise.h>
 
@@ -45,6 +46,9 @@ struct promise_engine {
 /* In the loop, one after the other, from jobs. Here alone a function may also give a promise, which is waited for. */
 PROMISE_API PROMISE_MUST_USE promise_executor_t *promise_executor_loop(promise_loop_t *loop,
                                                                        const struct promise_function *functions);
+/* On the threads of a pool; NULL: promise_pool_default(). Functions must not touch what others use, but as threads do. */
+PROMISE_API PROMISE_MUST_USE promise_executor_t *promise_executor_threads(promise_loop_t *loop, promise_pool_t *pool,
+                                                                          const struct promise_function *functions);
 /* In worker processes, with the functions, and on the loop, of the pool. */
 PROMISE_API PROMISE_MUST_USE promise_executor_t *promise_executor_processes(promise_process_pool_t *pool);
 /* By an engine of yours, which is borrowed; data is given to each of its functions. */
@@ -60,7 +64,7 @@ PROMISE_API void promise_executor_free(promise_executor_t *executor);
 
 /* ---- act ---- */
 
-/* At most in_flight calls run at a time, and queue_limit wait: the next one is rejected with EAGAIN. 0, as at first: no limit. */
+/* At most in_flight calls run at a time, and queue_limit wait: the next one is rejected with PROMISE_EFULL. 0, as at first: no limit. */
 PROMISE_API void promise_executor_limit(promise_executor_t *executor, size_t in_flight, size_t queue_limit);
 /* Calls the function of that name with bytes (or a string, or void): its bytes, or its rejection. */
 PROMISE_API PROMISE_MUST_USE promise_t *promise_execute(promise_executor_t *executor, const char *name, promise_value_t bytes);

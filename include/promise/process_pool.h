@@ -44,7 +44,7 @@ struct promise_process_options {
     const char *program;      /* to be executed; NULL: our own */
     enum promise_process_start start;
     size_t workers;           /* at most so many; 0: as many as there are processors */
-    size_t queue_limit;       /* calls that wait for a worker; more are rejected with EAGAIN. 0: no limit */
+    size_t queue_limit;       /* calls that wait for a worker; more are PROMISE_EFULL. 0: no limit */
     uint64_t timeout_ms;      /* for each call, from when a worker has it; 0: none */
     size_t memory;            /* bytes that a worker may allocate beyond what it begins with; then malloc() fails. 0: no limit */
     unsigned cpu_seconds;     /* of processor time for each call, to half a second: then SIGXCPU. 0: no limit */

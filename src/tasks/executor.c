@@ -4,7 +4,6 @@
  */
 #include <promise/executor.h>
 
-#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -257,7 +256,7 @@ static promise_value_t may_run(const promise_executor_t *ex, const char *name) {
     if (ex->loop->dying) return promise__canceled();
     if (ex->closing) return promise_throw_at(NULL, &promise_errors, PROMISE_ECLOSED, "%s: the executor is closed", name);
     if (ex->limit && ex->queue_limit && ex->in_flight >= ex->limit && ex->queued >= ex->queue_limit)
-        return promise_throw_errno_at(NULL, EAGAIN, "%s: %zu calls wait already", name, ex->queued);
+        return promise_throw_at(NULL, &promise_errors, PROMISE_EFULL, "%s: %zu calls wait already", name, ex->queued);
     return promise_void();
 }
 

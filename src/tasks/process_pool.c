@@ -165,7 +165,8 @@ static promise_value_t may_run(const promise_process_pool_t *pool, const char *n
     if (size > o->max_size)
         return promise_throw_errno_at(NULL, EMSGSIZE, "%s: %zu bytes, at most %zu", name, size, o->max_size);
     if (o->queue_limit && pool->queued + pool->counts[WORKER_BUSY] >= o->workers + o->queue_limit)
-        return promise_throw_errno_at(NULL, EAGAIN, "%s: %s: %zu calls wait already", o->name, name, o->queue_limit);
+        return promise_throw_at(NULL, &promise_errors, PROMISE_EFULL, "%s: %s: %zu calls wait already", o->name, name,
+                                o->queue_limit);
     return promise_void();
 }
 
