@@ -31,6 +31,10 @@ bench_net_SOURCES = \
 	bench/net_http.c \
 	bench/net_load.c
 
+EXTRA_PROGRAMS += bench/executors
+bench_executors_LDFLAGS = -static
+bench_executors_LDADD = libpromise-core.la $(LIBEVENT_LIBS)
+
 # What others cost, where their compilers and libraries are installed. A failure is no more than a row that is not there.
 PEERS = bench/peer_boost bench/peer_go
 BOOST_LIBS = -lboost_fiber -lboost_context
@@ -42,7 +46,7 @@ bench-peers:
 
 EXTRA_DIST += bench/linkcheck.sh bench/peer_boost.cpp bench/peer_go.go docs/bench.md
 
-CLEANFILES += bench/bench$(EXEEXT) bench/net$(EXEEXT) $(PEERS)
+CLEANFILES += bench/bench$(EXEEXT) bench/executors$(EXEEXT) bench/net$(EXEEXT) $(PEERS)
 clean-local: clean-bench
 clean-bench:
 	rm -rf bench/go-cache
@@ -50,9 +54,10 @@ PHONY += clean-bench
 
 # BENCH_ARGS: what to measure and how; bench/bench --help tells.
 PHONY += bench
-bench: bench/bench$(EXEEXT) bench/net$(EXEEXT) bench-peers
+bench: bench/bench$(EXEEXT) bench/executors$(EXEEXT) bench/net$(EXEEXT) bench-peers
 	@bench/bench$(EXEEXT) $(BENCH_ARGS)
 	@test -n '$(BENCH_ARGS)' || bench/net$(EXEEXT)
+	@test -n '$(BENCH_ARGS)' || bench/executors$(EXEEXT)
 
 # DOCS: a folder of HTML files; ROUNDS: how often.
 PHONY += linkcheck-docs
