@@ -38,8 +38,8 @@ CHECK_TESTS = \
 	test/test_dns \
 	test/test_dns_end \
 	test/test_error \
-	test/test_faults \
 	test/test_executor \
+	test/test_faults \
 	test/test_fd \
 	test/test_fd_object \
 	test/test_function \
@@ -77,6 +77,8 @@ CHECK_TESTS = \
 	test/test_name \
 	test/test_oom \
 	test/test_process_end \
+	test/test_pool \
+	test/test_pool_threads \
 	test/test_process_fault \
 	test/test_process_pool \
 	test/test_process_stress \
@@ -87,8 +89,8 @@ CHECK_TESTS = \
 	test/test_repeat \
 	test/test_resolve \
 	test/test_retry \
-	test/test_select \
 	test/test_rwlock \
+	test/test_select \
 	test/test_semaphore \
 	test/test_signal \
 	test/test_slab \
@@ -135,6 +137,7 @@ THREAD_TESTS = \
 	test/test_coroutine_threads \
 	test/test_executor \
 	test/test_mailbox \
+	test/test_pool_threads \
 	test/test_remote \
 	test/test_stack \
 	test/test_work

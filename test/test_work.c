@@ -116,7 +116,8 @@ END_TEST
 
 START_TEST(V1_a_rejection_passes_by) {
     open_all(NULL);
-    ck_assert(promise_error_is(run(promise_work(loop, pool, echo, promise_throw_errno(EIO, "before"))), &promise_errno_errors, EIO));
+    ck_assert(
+        promise_error_is(run(promise_work(loop, pool, echo, promise_throw_errno(EIO, "before"))), &promise_errno_errors, EIO));
     ck_assert(promise_error_is(run(promise_work(loop, pool, echo, promise_out_of_memory())), &promise_errno_errors, ENOMEM));
     ck_assert_uint_eq(atomic_load(&calls), 0);
     close_all();

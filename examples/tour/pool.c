@@ -12,7 +12,8 @@ static promise_value_t square(promise_value_t v, void *arg) {
 static void pool_free(void *pool) { promise_pool_free(pool); }
 
 static promise_t *with_a_pool(promise_loop_t *loop) {
-    promise_pool_t *pool = promise_pool_new(&(struct promise_pool_options){.name = "squares", .threads = 2, .queue_limit = 100});
+    promise_pool_t *pool =
+        promise_pool_new(&(struct promise_pool_options){.name = "squares", .threads = 2, .queue_limit = 100});
     promise_t *squares[3];
     for (int i = 0; i < 3; i++) squares[i] = promise_work(loop, pool, square, promise_int(i + 1));
     return promise_attach(promise_then(promise_all(loop, 3, squares), show, "pool"), pool, pool_free);
