@@ -24,6 +24,7 @@
  *     <promise/host.h>      the job queue on any other event loop
  *     <promise/remote.h>    settling from other threads
  *     <promise/channel.h>   values from task to task, and select
+ *     <promise/shared_channel.h> values from thread to thread
  *     <promise/child.h>     other programs: starting, feeding, waiting, stopping; commands
  *     <promise/work.h>      blocking functions on other threads
  *     <promise/pool.h>      the threads for them
@@ -78,6 +79,7 @@
 #include <promise/remote.h>
 #include <promise/rwlock.h>
 #include <promise/semaphore.h>
+#include <promise/shared_channel.h>
 #include <promise/signal.h>
 #include <promise/source.h>
 #include <promise/stream.h>

@@ -35,6 +35,7 @@ core_headers = \
 	include/promise/remote.h \
 	include/promise/rwlock.h \
 	include/promise/semaphore.h \
+	include/promise/shared_channel.h \
 	include/promise/signal.h \
 	include/promise/source.h \
 	include/promise/stream.h \
@@ -149,6 +150,10 @@ libcore_la_SOURCES = \
 	src/tasks/rwlock.c \
 	src/tasks/select.c \
 	src/tasks/semaphore.c \
+	src/tasks/shared.h \
+	src/tasks/shared_channel.c \
+	src/tasks/shared_port.c \
+	src/tasks/shared_queue.c \
 	src/tasks/stack.c \
 	src/tasks/stack.h \
 	src/tasks/stack_guard.c \

@@ -92,6 +92,8 @@ CHECK_TESTS = \
 	test/test_rwlock \
 	test/test_select \
 	test/test_semaphore \
+	test/test_shared_channel \
+	test/test_shared_random \
 	test/test_signal \
 	test/test_slab \
 	test/test_source \
@@ -141,6 +143,11 @@ THREAD_TESTS = \
 	test/test_remote \
 	test/test_stack \
 	test/test_work
+	test/test_mailbox \
+	test/test_remote \
+	test/test_shared_channel \
+	test/test_shared_random \
+	test/test_stack
 
 # Scripts about the tree rather than about one build of it: the variant builds below leave out most.
 TREE_TESTS = \
