@@ -146,6 +146,7 @@ check_PROGRAMS += \
 	examples/tour/process_pool \
 	examples/tour/promise \
 	examples/tour/remote \
+	examples/tour/shared_channel \
 	examples/tour/signal \
 	examples/tour/source \
 	examples/tour/stream \
@@ -211,6 +212,8 @@ examples_tour_promise_SOURCES = examples/tour/promise.c $(TOUR)
 examples_tour_promise_LDADD = $(EXAMPLE_LIBS)
 examples_tour_remote_SOURCES = examples/tour/remote.c $(TOUR)
 examples_tour_remote_LDADD = $(EXAMPLE_LIBS)
+examples_tour_shared_channel_SOURCES = examples/tour/shared_channel.c $(TOUR)
+examples_tour_shared_channel_LDADD = $(EXAMPLE_LIBS)
 examples_tour_signal_SOURCES = examples/tour/signal.c $(TOUR)
 examples_tour_signal_LDADD = $(EXAMPLE_LIBS)
 examples_tour_source_SOURCES = examples/tour/source.c $(TOUR)
@@ -257,6 +260,7 @@ EXTRA_DIST += \
 	examples/tour/process_pool.expected \
 	examples/tour/promise.expected \
 	examples/tour/remote.expected \
+	examples/tour/shared_channel.expected \
 	examples/tour/signal.expected \
 	examples/tour/source.expected \
 	examples/tour/stream.expected \

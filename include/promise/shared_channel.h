@@ -34,8 +34,8 @@ PROMISE_API extern const struct promise_type promise_type_shared_channel;
 
 /* ---- make, own: on any thread ---- */
 
-/* With room for capacity items that nobody has received yet, and one reference; with 0, a send waits for its receiver. The memory grows
- * with what is in it, so that SIZE_MAX is a channel without a limit. NULL when out of memory. */
+/* With room for capacity items that nobody has received yet, and one reference; with 0, a send waits for its receiver. The
+ * memory grows with what is in it, so that SIZE_MAX is a channel without a limit. NULL when out of memory. */
 PROMISE_API PROMISE_MUST_USE promise_shared_channel_t *promise_shared_channel_new(size_t capacity);
 /* One more reference, for one more thread; returns ch. */
 PROMISE_API promise_shared_channel_t *promise_shared_channel_ref(promise_shared_channel_t *ch);
@@ -61,8 +61,8 @@ PROMISE_API PROMISE_MUST_USE promise_iterator_t *promise_shared_channel_items(pr
 /* ---- on a thread without a loop: the same, but they wait ---- */
 
 /* 0, or -1 with the rejection in *outcome: as above, or PROMISE_ETIMEDOUT after timeout_ms (0: without waiting; UINT64_MAX:
- * never). *outcome lets go of what it held, and is as from an await; NULL for who does not ask. v is released when it was not sent. In a
- * handler, which would hold up its loop, a timeout_ms other than 0 stops the program. */
+ * never). *outcome lets go of what it held, and is as from an await; NULL for who does not ask. v is released when it was not
+ * sent. In a handler, which would hold up its loop, a timeout_ms other than 0 stops the program. */
 PROMISE_API int promise_shared_send_wait(promise_shared_channel_t *ch, promise_value_t v, uint64_t timeout_ms,
                                          promise_value_t *outcome);
 /* The item, or the end, is in *item. */
