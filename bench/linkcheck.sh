@@ -1,5 +1,5 @@
 #!/bin/sh
-# Checks a folder of HTML files with both versions of linkcheck, in turn: they must report the same. Tells what each takes:
+# Checks a folder of HTML files with callback and promise of linkcheck, in turn: they must report the same. Tells what each takes:
 # linkcheck.sh BUILD-FOLDER FOLDER [ROUNDS]
 #
 # The server of the files is in both programs, and is the same. Each ratio is of two runs one after the other, of which in
@@ -50,7 +50,7 @@ while [ "$round" -lt "$rounds" ]; do
 done
 
 sed 's/^linkcheck: //' "$work/promise.err"
-echo "Both versions report the same, $rounds times."
+echo "Both report the same, $rounds times."
 echo
 paste -d ' ' "$work/callback.times" "$work/promise.times" | awk '
     function median(values, n,    i, j, t) {

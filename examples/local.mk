@@ -3,9 +3,9 @@
 EXAMPLE_LIBS = libpromise.la libpromise-core.la $(EVENT_EXTRA_LIBS) $(LIBEVENT_LIBS)
 TLS_EXAMPLE_LIBS = libpromise-tls.la $(EXAMPLE_LIBS)
 
-# --- linkcheck: one job, with callbacks and with promises ----------------------------------------------------------------
+# --- linkcheck: one job, with callbacks, promises and async/await ----------------------------------------------------------------
 
-LINKCHECK = examples/linkcheck/callback examples/linkcheck/promise
+LINKCHECK = examples/linkcheck/callback examples/linkcheck/promise examples/linkcheck/await
 PHONY += demo
 
 if HAVE_LINKCHECK
@@ -13,7 +13,7 @@ check_PROGRAMS += $(LINKCHECK) test/linkserver
 TESTS += test/linkcheck.sh
 MEMCHECK_TESTS += test/linkcheck.sh
 
-# What both versions share.
+# What all versions share.
 check_LTLIBRARIES += examples/linkcheck/libshared.la
 examples_linkcheck_libshared_la_CPPFLAGS = $(AM_CPPFLAGS) $(GUMBO_CFLAGS)
 examples_linkcheck_libshared_la_LIBADD = $(EVENT_EXTRA_LIBS) $(GUMBO_LIBS) $(LIBEVENT_LIBS)
@@ -40,12 +40,17 @@ examples_linkcheck_callback_SOURCES = \
 examples_linkcheck_callback_LDADD = examples/linkcheck/libshared.la $(EVENT_EXTRA_LIBS) $(LIBEVENT_LIBS)
 
 # https needs libpromise-tls.
-examples_linkcheck_promise_SOURCES = examples/linkcheck/promise.c
+examples_linkcheck_promise_SOURCES = examples/linkcheck/promise.c $(CHECK_ON_LIBPROMISE)
+examples_linkcheck_await_SOURCES = examples/linkcheck/await.c $(CHECK_ON_LIBPROMISE)
+CHECK_ON_LIBPROMISE = examples/linkcheck/check.c examples/linkcheck/check.h
 if HAVE_TLS
 examples_linkcheck_promise_CPPFLAGS = $(AM_CPPFLAGS) -DHAVE_TLS
 examples_linkcheck_promise_LDADD = examples/linkcheck/libshared.la $(TLS_EXAMPLE_LIBS) $(TLS_LIBS)
+examples_linkcheck_await_CPPFLAGS = $(AM_CPPFLAGS) -DHAVE_TLS
+examples_linkcheck_await_LDADD = examples/linkcheck/libshared.la $(TLS_EXAMPLE_LIBS) $(TLS_LIBS)
 else
 examples_linkcheck_promise_LDADD = examples/linkcheck/libshared.la $(EXAMPLE_LIBS)
+examples_linkcheck_await_LDADD = examples/linkcheck/libshared.la $(EXAMPLE_LIBS)
 endif
 
 test_linkserver_LDADD = $(LIBEVENT_LIBS)
@@ -66,9 +71,9 @@ EXTRA_DIST += \
 	test/linkcheck.expected \
 	test/linkcheck.sh
 
-# --- ask: the pair in the README -----------------------------------------------------------------------------------------
+# --- ask: the three in the README -----------------------------------------------------------------------------------------
 
-check_PROGRAMS += examples/ask/callback examples/ask/promise
+check_PROGRAMS += examples/ask/callback examples/ask/promise examples/ask/await
 TESTS += test/ask.sh
 MEMCHECK_TESTS += test/ask.sh
 
@@ -77,8 +82,11 @@ ASK = examples/ask/ask.c examples/ask/ask.h examples/ask/server.c examples/ask/s
 examples_ask_callback_SOURCES = examples/ask/callback.c $(ASK)
 examples_ask_callback_LDADD = $(LIBEVENT_LIBS)
 
-examples_ask_promise_SOURCES = examples/ask/promise.c $(ASK)
+examples_ask_promise_SOURCES = examples/ask/promise.c examples/ask/asked.c examples/ask/asked.h $(ASK)
 examples_ask_promise_LDADD = $(EXAMPLE_LIBS)
+
+examples_ask_await_SOURCES = examples/ask/await.c examples/ask/asked.c examples/ask/asked.h $(ASK)
+examples_ask_await_LDADD = $(EXAMPLE_LIBS)
 
 EXTRA_DIST += test/ask.expected test/ask.sh
 

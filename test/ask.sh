@@ -1,5 +1,5 @@
 #!/bin/sh
-# examples/ask: both versions do the same, whatever the server does, and what test/ask.expected says. Run from
+# examples/ask: all versions do the same, whatever the server does, and what test/ask.expected says. Run from
 # the build folder. EXAMPLES_RUN: what to run them with (valgrind, for example).
 set -u
 
@@ -8,10 +8,10 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 count=0
 
-echo 1..8
+echo 1..12
 for fault in none refuse silent hangup; do
     sed -n "/^\\$ ask $fault\$/,/^exit status/p" "$expected" >"$work/want"
-    for version in callback promise; do
+    for version in callback promise await; do
         count=$((count + 1))
         {
             echo "\$ ask $fault"

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Both versions of linkcheck do the same, on the example site and against servers that misbehave; https is for the one with
-# promises alone. Prints TAP.
+# All versions of linkcheck do the same, on the example site and against servers that misbehave; https is for those on
+# libpromise alone. Prints TAP.
 #
 # Run from the build folder. LINKCHECK_RUN: what to run them with (valgrind, for example).
 set -u
 
 srcdir=${srcdir:-.}
-programs='callback promise'
+programs='callback promise await'
 folder=examples/linkcheck
 server=test/linkserver
 site=$srcdir/examples/linkcheck/site
@@ -69,8 +69,8 @@ run_on_server() {
     rm "$work/stop"
 }
 
-# check WHAT STATUS OUT ERR [LOG]: for each program, against what is expected (- for what does not matter), and the two
-# against each other.
+# check WHAT STATUS OUT ERR [LOG]: for each program, against what is expected (- for what does not matter), and against the
+# first.
 check() {
     bad=0
     : >"$work/diff"
@@ -83,9 +83,9 @@ check() {
             case $kind in out) want=$3 ;; err) want=$4 ;; log) want=${5--} ;; esac
             [ "$want" = - ] || diff -u "$want" "$work/$program.$kind" >>"$work/diff" || bad=1
         done
-    done
-    for kind in out err; do
-        [ "$programs" != 'callback promise' ] || diff -u "$work/callback.$kind" "$work/promise.$kind" >>"$work/diff" || bad=1
+        for kind in out err; do
+            diff -u "$work/${programs%% *}.$kind" "$work/$program.$kind" >>"$work/diff" || bad=1
+        done
     done
     result $bad "$1"
 }
@@ -349,7 +349,7 @@ check_tls() {
 
 programs=callback
 fails 'https, without promises' 'https://127.0.0.1:PORT/: https is not supported' https://127.0.0.1:1/
-programs=promise
+programs='promise await'
 both https://127.0.0.1:1/
 if grep -q 'not supported' "$work/promise.err"; then
     result 0 'https # SKIP there is no libpromise-tls'
@@ -358,7 +358,7 @@ elif ! command -v openssl >"$work/which"; then
 else
     check_tls
 fi
-programs='callback promise'
+programs='callback promise await'
 
 if [ -c /dev/full ]; then
     bad=0

@@ -66,7 +66,12 @@ START_TEST(options_are_a_stack_and_a_name) {
     watch(p, "large");
     watch(promise_async_with(loop, NULL, name_of_it, NULL), "default");
     hosted_run();
-    trace_is("large=99999 default=99999");
+    p = promise_then_async_with(promise_from(loop, promise_void()), &large, name_of_it, NULL);
+    ck_assert_str_eq(promise_get_name(p), "large");
+    watch(p, "then");
+    watch(promise_then_async_with(promise_from(loop, promise_void()), NULL, name_of_it, NULL), "then");
+    hosted_run();
+    trace_is("large=99999 default=99999 then=99999 then=99999");
 }
 END_TEST
 

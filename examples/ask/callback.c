@@ -1,4 +1,4 @@
-/* Log in, get the profile, get the orders, print them: with callbacks. The same as promise.c. */
+/* Log in, get the profile, get the orders, print them: with callbacks. The same as promise.c and await.c. */
 #include "ask.h"
 #include "server.h"
 

@@ -45,6 +45,8 @@ promise_async_with(promise_loop_t *loop, const struct promise_coroutine_options 
 /* promise_then(), with a coroutine as its handler: fn gets the value when p is fulfilled, lent until it has left; a rejection
  * passes by. Consumes p. */
 PROMISE_API PROMISE_MUST_USE promise_t *promise_then_async(promise_t *p, promise_fn *fn, void *arg);
+PROMISE_API PROMISE_MUST_USE promise_t *promise_then_async_with(promise_t *p, const struct promise_coroutine_options *options,
+                                                                promise_fn *fn, void *arg);
 
 /* ---- inside one; elsewhere these stop the program ---- */
 
@@ -54,7 +56,7 @@ PROMISE_API PROMISE_MUST_USE promise_t *promise_then_async(promise_t *p, promise
  * goes on at once (but after many in a row the loop has its turn, J1). A promise that waits for this coroutine is ECYCLE. */
 PROMISE_API int promise_await(promise_t *p, promise_value_t *v);
 /* Calls fn(arg) at the coroutine's end, on every path, before its promise settles; several are called last first. fn may await.
- * Without memory, it has the reserve of promise_attach(). fn must not be NULL. */
+ * The coroutine's function has returned by then, so that arg must not point to a local variable of its. Without memory, it has the reserve of promise_attach(). fn must not be NULL. */
 PROMISE_API void promise_defer(void (*fn)(void *arg), void *arg);
 
 /* ---- query ---- */

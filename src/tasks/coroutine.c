@@ -243,12 +243,12 @@ int promise_await(promise_t *q, promise_value_t *v) {
 
 /* ---- the other public calls ---- */
 
-static promise_t *coroutine_new(promise_t *p, size_t stack_size, promise_fn *fn, void *arg) {
+static void coroutine_new(promise_t *p, const struct promise_coroutine_options *options, promise_fn *fn, void *arg) {
     p->fulfilled = fn;
     p->arg = arg;
     p->coroutine = NULL;
-    p->stack_size = stack_size;
-    return p;
+    p->stack_size = options ? options->stack_size : 0;
+    if (options && options->name) (void)promise_set_name(p, options->name);
 }
 
 static promise_t *async(promise_loop_t *loop, const struct promise_coroutine_options *options, promise_fn *fn, void *arg,
@@ -260,8 +260,7 @@ static promise_t *async(promise_loop_t *loop, const struct promise_coroutine_opt
     if (loop->dying) return promise__settled(loop, promise__canceled());
     p = promise__alloc(loop, KIND_COROUTINE);
     if (!p) return promise_ref(loop->nomem);
-    coroutine_new(p, options ? options->stack_size : 0, fn, arg);
-    if (options && options->name) (void)promise_set_name(p, options->name);
+    coroutine_new(p, options, fn, arg);
     promise__run_late(p, NULL);
     return p;
 }
@@ -272,17 +271,23 @@ promise_t *promise_async_with(promise_loop_t *loop, const struct promise_corouti
     return async(loop, options, fn, arg, __func__);
 }
 
-promise_t *promise_then_async(promise_t *p, promise_fn *fn, void *arg) {
+static promise_t *then_async(promise_t *p, const struct promise_coroutine_options *options, promise_fn *fn, void *arg,
+                             const char *function) {
     promise_t *c, *instead;
 
-    promise__check(p, __func__);
-    if (!fn) promise__stop("promise_then_async: fn is NULL");
+    promise__check(p, function);
+    if (!fn) promise__stop("%s: fn is NULL", function);
     if (promise__loop(p)->dying) return promise_then(p, fn, arg); /* which refuses it (J5) */
     c = promise__derive(p, KIND_COROUTINE, &instead);
     if (!c) return instead;
-    coroutine_new(c, 0, fn, arg);
+    coroutine_new(c, options, fn, arg);
     promise__wait_for(c, p);
     return c;
+}
+
+promise_t *promise_then_async(promise_t *p, promise_fn *fn, void *arg) { return then_async(p, NULL, fn, arg, __func__); }
+promise_t *promise_then_async_with(promise_t *p, const struct promise_coroutine_options *options, promise_fn *fn, void *arg) {
+    return then_async(p, options, fn, arg, __func__);
 }
 
 void promise_defer(void (*fn)(void *arg), void *arg) {
