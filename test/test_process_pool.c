@@ -274,6 +274,29 @@ START_TEST(with_threads_it_must_be_executed) {
 }
 END_TEST
 
+static promise_value_t in_coroutine(promise_value_t v, void *arg) {
+    promise_value_t got = {0};
+
+    (void)v;
+    pool = promise_process_pool_new(
+        loop, &POOL(.functions = working_functions, .start = arg ? PROMISE_PROCESS_EXEC : PROMISE_PROCESS_FORK));
+    promise_await(run("echo", "x"), &got);
+    return got;
+}
+
+START_TEST(so_in_a_coroutine) {
+    promise_value_t v = {0};
+    int status;
+
+    children_start(0);
+    status = promise_loop_run(loop, promise_async(loop, in_coroutine, _i ? loop : NULL), &v);
+    ck_assert_int_eq(status, _i - 1);
+    if (!_i) ck_assert(promise_error_is(v, &promise_errno_errors, EBUSY));
+    promise_value_clear(&v);
+    working_end();
+}
+END_TEST
+
 /* And with threads that came later, a worker is replaced all the same. */
 START_TEST(threads_may_come_later) {
     pthread_t thread;
@@ -310,6 +333,7 @@ int main(void) {
                                   as_many_as_there_are_processors,
                                   J3_an_idle_pool_lets_the_loop_end,
                                   with_threads_it_must_be_executed,
+                                  so_in_a_coroutine,
                                   threads_may_come_later};
 
     promise_process_worker(working_functions);

@@ -61,14 +61,17 @@ static promise_value_t tell(promise_value_t reason, void *arg) {
     return promise_void();
 }
 
+static promise_value_t hang(promise_value_t v, void *pool) { /* in the worker that has taken the place of the first */
+    promise_t *p = promise_process_run(pool, "never ends", v);
+    return promise_adopt(promise_catch(promise_timeout(p, 50), tell, NULL));
+}
+
 static promise_t *faults(promise_loop_t *loop) {
     const struct promise_process_options options = {
-        .functions = functions, .name = "faults", .workers = 1, .timeout_ms = 50, .memory = 256 << 20, .cpu_seconds = 60};
+        .functions = functions, .name = "faults", .timeout_ms = 60000, .memory = 256 << 20, .cpu_seconds = 60};
     promise_process_pool_t *pool = promise_process_pool_new(loop, &options);
-    promise_t *first = promise_catch(promise_process_run(pool, "crash", promise_void()), tell, NULL);
-    promise_t *second = promise_catch(promise_process_run(pool, "never ends", promise_void()), tell, NULL);
-    promise_t *third = promise_catch(promise_process_run(pool, "count", promise_void()), tell, NULL);
-    return promise_attach(promise_all_of(loop, first, second, third, NULL), pool, free_pool);
+    promise_t *p = promise_catch(promise_process_run(pool, "crash", promise_void()), tell, NULL);
+    return promise_attach(promise_then(p, hang, pool), pool, free_pool);
 }
 /* end: faults */
 

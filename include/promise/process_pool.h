@@ -55,7 +55,7 @@ struct promise_process_options {
 };
 
 /* options NULL is an EINVAL rejection, as all that is wrong in them: of everything that is asked of the pool (O2). So is EBUSY
- * when the program has threads and start is PROMISE_PROCESS_FORK. The pool lives until promise_process_pool_free(), or goes with
+ * where start is PROMISE_PROCESS_FORK and the program has threads, or this is a coroutine, with its small stack. The pool lives until promise_process_pool_free(), or goes with
  * its loop. One that has nothing to do does not keep the loop running. */
 PROMISE_API PROMISE_MUST_USE promise_process_pool_t *promise_process_pool_new(promise_loop_t *loop,
                                                                               const struct promise_process_options *options);

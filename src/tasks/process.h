@@ -154,8 +154,8 @@ struct promise_process_pool {
 /* Starts it: 0, or errno, and what it was about in detail. */
 enum { PROCESS_DETAIL = 400 };
 int promise__starter_start(promise_process_pool_t *pool, char detail[PROCESS_DETAIL]);
-/* Threads of this process, as far as is known; those of a sanitizer do not count. */
-unsigned promise__count_threads(void);
+/* Whether that is safe now: void, or the EBUSY rejection. */
+promise_value_t promise__starter_may_start(const promise_process_pool_t *pool);
 /* Sends the orders that the workers are waiting for. */
 void promise__starter_tell(promise_process_pool_t *pool);
 /* Reads what it has reported: calls promise__worker_reported() for each, and promise__starter_ended() at the end. */

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include <event2/event.h>
+#include <promise/coroutine.h>
 
 #include "child.h"
 
@@ -38,11 +39,22 @@ enum { HELLO_MS = 60000 }; /* until it must have said so: a program that never c
 #define EXTRA_THREADS 0
 #endif
 
-unsigned promise__count_threads(void) {
+/* As far as is known. */
+static unsigned count_threads(void) {
     struct stat tasks;
 
     if (stat("/proc/self/task", &tasks) < 0 || tasks.st_nlink < 3 + EXTRA_THREADS) return 1;
     return (unsigned)tasks.st_nlink - 2 - EXTRA_THREADS;
+}
+
+/* What was locked by another thread stays locked in the new process; and who runs in a coroutine has a small stack, which the
+ * functions would have. */
+promise_value_t promise__starter_may_start(const promise_process_pool_t *pool) {
+    const char *why = count_threads() > 1 ? "with threads running" : promise_in_coroutine() ? "in a coroutine" : NULL;
+
+    if (pool->options.start != PROMISE_PROCESS_FORK || !why) return promise_void();
+    return promise_throw_errno_at(NULL, EBUSY, "%s: to fork, %s (make the pool before, or see PROMISE_PROCESS_EXEC)",
+                                  pool->options.name, why);
 }
 
 /* All but the standard ones, and fd, which becomes the first of the others. */

@@ -109,13 +109,10 @@ static bool take_options(promise_process_pool_t *pool, const struct promise_proc
 
 /* Forked now, as long as there are no threads; one that is executed is so when there is something to do. */
 static promise_value_t prepare(promise_process_pool_t *pool) {
+    promise_value_t why = promise__starter_may_start(pool);
     char detail[PROCESS_DETAIL];
 
-    if (pool->options.start != PROMISE_PROCESS_FORK) return promise_void();
-    if (promise__count_threads() > 1)
-        return promise_throw_errno_at(NULL, EBUSY,
-                                      "promise_process_pool_new: to fork, with threads running (make the pool before "
-                                      "them, or see PROMISE_PROCESS_EXEC)");
+    if (pool->options.start != PROMISE_PROCESS_FORK || !promise_is_void(why)) return why;
     if (promise__starter_start(pool, detail) == 0) promise__pool_work(pool); /* else when there is something to do */
     return promise_void();
 }

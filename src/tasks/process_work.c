@@ -75,11 +75,11 @@ static void start_failed(promise_process_pool_t *pool, promise_value_t why) {
 
 /* Void, or the rejection. */
 static promise_value_t start_starter(promise_process_pool_t *pool) {
+    promise_value_t why = promise__starter_may_start(pool);
     char detail[PROCESS_DETAIL];
     int error;
 
-    if (pool->options.start == PROMISE_PROCESS_FORK && promise__count_threads() > 1)
-        return promise_throw_errno_at(NULL, EBUSY, "%s: to fork, with threads running", pool->options.name);
+    if (!promise_is_void(why)) return why;
     error = promise__starter_start(pool, detail);
     return error ? promise_throw_errno_at(NULL, error, "%s: start %s", pool->options.name, detail) : promise_void();
 }
