@@ -227,18 +227,38 @@ static PROMISE_NOINLINE int await_slowly(promise_loop_t *loop, promise_t *p, pro
     return hold(v, promise__canceled());
 }
 
+/* q has settled, and is no wait. */
+static PROMISE_NOINLINE int await_settled(promise_loop_t *loop, promise_t *q, promise_value_t *v) {
+    return hold(v, outcome_of(loop, q));
+}
+
+/* No value is counted, and q has no more to it than a value: the usual awaits, without a call, and so without registers to keep.
+ */
+static inline bool is_plain(promise_value_t outcome, uint32_t flags, const promise_value_t *v) {
+    uint32_t more = FLAG_QUEUED | FLAG_LISTED | FLAG_NAMED | FLAG_RESOLVERS | FLAG_REPORTED | FLAG_ITEM;
+
+    return !(flags & more) && v && !promise__is_counted(*v) && !promise__is_counted(outcome);
+}
+
 int promise_await(promise_t *q, promise_value_t *v) {
     promise_t *p = promise__coroutine_arg(__func__);
     promise_loop_t *loop = promise__current;
+    promise_value_t outcome;
+    uint32_t flags;
 
     promise__check(q, __func__);
     if (PROMISE_UNLIKELY(promise__loop(q) != loop))
         promise__stop("promise_await: expected a promise of this loop, got one of another: use promise_remote_t");
-    if (PROMISE_LIKELY(q->flags & FLAG_SETTLED && loop->at_once && !(p->flags & FLAG_CANCELED))) {
-        loop->at_once--;
-        return hold(v, outcome_of(loop, q));
-    }
-    return await_slowly(loop, p, q, v);
+    flags = q->flags;
+    if (PROMISE_UNLIKELY(!(flags & FLAG_SETTLED) || !loop->at_once || p->flags & FLAG_CANCELED))
+        return await_slowly(loop, p, q, v);
+    loop->at_once--;
+    outcome = q->value;
+    if (!is_plain(outcome, flags, v)) return await_settled(loop, q, v);
+    *v = promise__mark(outcome, MARK_HELD);
+    if (!--q->refs) promise__slab_release(loop, q);
+    else if (!(flags & FLAG_HANDLED)) q->flags = flags | FLAG_HANDLED;
+    return outcome.type & MARK_REJECTION ? -1 : 0;
 }
 
 /* ---- the other public calls ---- */
