@@ -35,6 +35,12 @@ EXTRA_PROGRAMS += bench/executors
 bench_executors_LDFLAGS = -static
 bench_executors_LDADD = libpromise-core.la $(LIBEVENT_LIBS)
 
+# Beside libuv, where it is installed.
+EXTRA_PROGRAMS += bench/work
+bench_work_CPPFLAGS = $(AM_CPPFLAGS) -DHAVE_LIBUV=@have_libuv@ $(LIBUV_CFLAGS)
+bench_work_LDFLAGS = -static
+bench_work_LDADD = libpromise-core.la $(LIBEVENT_LIBS) $(LIBUV_LIBS)
+
 # What others cost, where their compilers and libraries are installed. A failure is no more than a row that is not there.
 PEERS = bench/peer_boost bench/peer_go
 BOOST_LIBS = -lboost_fiber -lboost_context
@@ -46,7 +52,7 @@ bench-peers:
 
 EXTRA_DIST += bench/linkcheck.sh bench/peer_boost.cpp bench/peer_go.go docs/bench.md
 
-CLEANFILES += bench/bench$(EXEEXT) bench/executors$(EXEEXT) bench/net$(EXEEXT) $(PEERS)
+CLEANFILES += bench/bench$(EXEEXT) bench/executors$(EXEEXT) bench/net$(EXEEXT) bench/work$(EXEEXT) $(PEERS)
 clean-local: clean-bench
 clean-bench:
 	rm -rf bench/go-cache
@@ -54,10 +60,11 @@ PHONY += clean-bench
 
 # BENCH_ARGS: what to measure and how; bench/bench --help tells.
 PHONY += bench
-bench: bench/bench$(EXEEXT) bench/executors$(EXEEXT) bench/net$(EXEEXT) bench-peers
+bench: bench/bench$(EXEEXT) bench/executors$(EXEEXT) bench/net$(EXEEXT) bench/work$(EXEEXT) bench-peers
 	@bench/bench$(EXEEXT) $(BENCH_ARGS)
 	@test -n '$(BENCH_ARGS)' || bench/net$(EXEEXT)
 	@test -n '$(BENCH_ARGS)' || bench/executors$(EXEEXT)
+	@test -n '$(BENCH_ARGS)' || bench/work$(EXEEXT)
 
 # DOCS: a folder of HTML files; ROUNDS: how often.
 PHONY += linkcheck-docs

@@ -42,6 +42,7 @@ static void host_gone(void *data) {
         h->depth--;
     }
     promise__mailbox_close(h);
+    promise__works_close(h);
     promise__clock_close(h);
     event_free(h->drain);
     h->loop = NULL;

@@ -2,14 +2,15 @@
 #ifndef PROMISE_SRC_LOOP_H
 #define PROMISE_SRC_LOOP_H
 
+#include <promise/pool.h>
 #include <promise/remote.h>
 #include <promise/stream.h>
 
 #include "core.h"
+#include "mail.h"
 #include "timerqueue.h"
 
 struct event;
-struct mail;
 
 struct event_host {
     promise_loop_t *loop; /* NULL once it is gone */
@@ -21,6 +22,13 @@ struct event_host {
     struct event *mail;         /* the mailbox's wake-up */
     size_t expected;            /* mails that are to come; while there are any, one reference to the mailbox is theirs */
     bool opening, closing;      /* mails are being opened: the last time */
+    struct works {              /* what promise_work knows of the loop, see tasks/work.c */
+        promise_pool_t *pool;   /* that has work of the current drain, and is to be roused when that has ended; a reference */
+        bool more;              /* than the one that it was roused for at once */
+        struct mail rouse;      /* in later, as long as there is a pool */
+        struct work *spare;     /* works to be used again, as long as others are under way */
+        size_t spares;
+    } works;
     struct mail *later, *later_last; /* what is to be opened when the drain has ended */
     struct timer_queue timers;
     struct event *alarm; /* the one event of all timers */
@@ -54,5 +62,8 @@ void promise__signals_release(void);
 /* remote.c: the loop is going: nothing comes through any more, and what is there is let go of. */
 void promise__mailbox_close(struct event_host *h);
 void promise__drain_has_ended(struct event_host *h);
+
+/* work.c: no mail is to come any more. */
+void promise__works_close(struct event_host *h);
 
 #endif

@@ -343,9 +343,9 @@ START_TEST(everybodys_pools) {
     ck_assert(is(run(p), PROMISE_ECLOSED));
     ck_assert_int_eq(promise_as_int(run(promise_work(loop, NULL, echo, promise_int(2)))), 2);
     sem_post(&go);
-    close_all();
     ck_assert_uint_eq(promise_pool_shutdown(UINT64_MAX), 0);
     wait_for_threads();
+    close_all();
     ck_assert_uint_eq(atomic_load(&freed), 1);
 }
 END_TEST

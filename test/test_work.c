@@ -114,6 +114,122 @@ START_TEST(H3_values_move_there_and_back) {
 }
 END_TEST
 
+/* ---- values that others have as well ---- */
+
+static promise_value_t to_pool(promise_value_t v, void *arg) {
+    (void)arg;
+    return promise_adopt(promise_work(NULL, pool, echo, v));
+}
+static promise_value_t in_list_to_pool(promise_value_t v, void *arg) {
+    (void)arg;
+    return promise_adopt(promise_work(NULL, pool, echo, promise_list(1, &v)));
+}
+
+/* A handler's argument is its promise's as well, until the drain has ended: then it is moved, unless somebody still has it. */
+START_TEST(H3_what_a_handler_got_goes_on) {
+    promise_value_t kept = {0};
+
+    open_all(NULL);
+    promise_t *p = promise_work(loop, pool, echo, counted());
+    for (int i = 0; i < 3; i++) p = promise_then(p, to_pool, NULL);
+    p = promise_then(p, in_list_to_pool, NULL);
+    ck_assert(promise_is(promise_list_get(run(p), 0), &promise_type_box));
+    ck_assert_uint_eq(atomic_load(&calls), 5);
+    ck_assert_uint_eq(atomic_load(&freed), 0);
+
+    promise_value_set(&kept, promise_list_get(outcome, 0));
+    ck_assert(promise_error_is(run(promise_then(promise_from(loop, kept), to_pool, NULL)), &promise_errno_errors, EBUSY));
+    ck_assert(
+        promise_error_is(run(promise_then(promise_from(loop, kept), in_list_to_pool, NULL)), &promise_errno_errors, EBUSY));
+    ck_assert(promise_error_is(run(promise_work(loop, pool, echo, kept)), &promise_errno_errors, EBUSY));
+    ck_assert_uint_eq(atomic_load(&calls), 5);
+    promise_value_clear(&kept);
+    ck_assert_uint_eq(atomic_load(&freed), 1);
+
+    promise_value_set(&kept, promise_string("text")); /* that is copied */
+    ck_assert_str_eq(promise_as_string(run(promise_work(loop, pool, echo, kept))), "text");
+    ck_assert_str_eq(promise_as_string(run(promise_then(promise_from(loop, kept), to_pool, NULL))), "text");
+    ck_assert_ptr_ne(promise_as_string(outcome), promise_as_string(kept));
+    promise_value_clear(&kept);
+    close_all();
+}
+END_TEST
+
+static promise_value_t keeper;
+static promise_value_t keep_it(promise_value_t v, void *arg) {
+    (void)arg;
+    promise_value_set(&keeper, v);
+    return v;
+}
+START_TEST(H3_a_result_that_the_thread_keeps) {
+    open_all(NULL);
+    ck_assert(promise_error_is(run(promise_work(loop, pool, keep_it, counted())), &promise_errno_errors, EBUSY));
+    promise_pool_free(pool);
+    pool = NULL;
+    promise_value_clear(&keeper); /* the thread is gone */
+    ck_assert_uint_eq(atomic_load(&freed), 1);
+    close_all();
+}
+END_TEST
+
+static void quiet(enum promise_unhandled_event event, const promise_t *p, promise_value_t reason, void *arg) {
+    (void)event, (void)p, (void)reason, (void)arg;
+}
+
+static promise_t *under_way;
+static promise_value_t to_pool_and(promise_value_t v, void *arg) {
+    under_way = promise_work(NULL, pool, echo, v);
+    if (*(int *)arg == 0) ck_assert_int_eq(promise_work_cancel(promise_ref(under_way)), 0);
+    if (*(int *)arg == 1) promise_cancel(promise_ref(under_way));
+    if (*(int *)arg == 2) promise_loop_free(loop);
+    if (*(int *)arg == 3) {
+        promise_pool_free(pool);
+        pool = NULL;
+    }
+    return promise_void();
+}
+
+/* K2, J5: what is to happen to it meanwhile. */
+START_TEST(K2_before_the_drain_has_ended) {
+    open_all(NULL);
+    promise_loop_on_unhandled(loop, quiet, NULL); /* it is seen later than it comes */
+    promise_unref(promise_then(promise_from(loop, counted()), to_pool_and, &_i));
+    ck_assert_int_eq(promise_loop_run(loop, NULL, NULL), 0);
+    if (_i < 3) ck_assert(promise_is_canceled(promise_peek(under_way)));
+    else ck_assert(promise_error_is(promise_peek(under_way), &promise_errors, PROMISE_ECLOSED));
+    promise_unref(promise_catch(under_way, nothing, NULL));
+    ck_assert_uint_eq(atomic_load(&calls), 0);
+    if (_i == 2) loop = NULL;
+    close_all();
+    ck_assert_uint_eq(atomic_load(&freed), 1);
+}
+END_TEST
+
+/* Many in one drain: the pool is roused for the first, and then for the others, which have all its threads. */
+static atomic_size_t together;
+static promise_value_t meet(promise_value_t v, void *arg) {
+    (void)arg;
+    atomic_fetch_add(&together, 1);
+    while (atomic_load(&together) < 3) {}
+    return v;
+}
+static promise_value_t meet_all(promise_value_t v, void *arg) {
+    promise_t *p[3];
+
+    (void)v, (void)arg;
+    for (int i = 0; i < 3; i++) p[i] = promise_work(NULL, pool, meet, promise_void());
+    return promise_adopt(promise_all(NULL, 3, p));
+}
+START_TEST(R22_all_threads_come) {
+    open_all(&(struct promise_pool_options){.threads = 3});
+    for (int i = 0; i < 100; i++) { /* first they start, then they are idle */
+        atomic_store(&together, 0);
+        ck_assert_uint_eq(promise_list_size(run(promise_try(loop, meet_all, NULL))), 3);
+    }
+    close_all();
+}
+END_TEST
+
 START_TEST(V1_a_rejection_passes_by) {
     open_all(NULL);
     ck_assert(
@@ -358,6 +474,10 @@ int main(void) {
     TCase *values = tcase_create("values"), *cancel = tcase_create("cancel"), *ends = tcase_create("ends");
 
     tcase_add_test(values, H3_values_move_there_and_back);
+    tcase_add_test(values, H3_what_a_handler_got_goes_on);
+    tcase_add_test(values, H3_a_result_that_the_thread_keeps);
+    tcase_add_loop_test(values, K2_before_the_drain_has_ended, 0, 4);
+    tcase_add_test(values, R22_all_threads_come);
     tcase_add_test(values, V1_a_rejection_passes_by);
     tcase_add_test(values, J3_first_come_first_served_and_the_loop_waits);
     tcase_add_test(values, R22_no_wake_up_is_lost);

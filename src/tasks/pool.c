@@ -10,7 +10,7 @@
 
 enum { LEAST_THREADS = 4, FILE_THREADS = 4, NAME_THREADS = 16, MOST_DEFAULT_THREADS = 64, IDLE_MS = 10000 };
 
-static promise_pool_t nomem;
+static promise_pool_t nomem = {.refs = 1};
 
 bool promise__pool_is_nomem(const promise_pool_t *pool) { return pool == &nomem; }
 

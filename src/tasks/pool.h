@@ -24,7 +24,7 @@ enum { MAX_THREADS = 1024, NAME_SIZE = 16, CACHE_LINE = 64 };
 
 struct work {
     struct mail mail;         /* its way home; mail.next is also the inbox's link */
-    struct work *next, *prev; /* ready */
+    struct work *next, *prev; /* ready; next is also the link of the spare ones */
     promise_pool_t *pool;     /* a reference */
     unsigned generation;      /* of the pool, when the work was given to it */
     promise_mailbox_t *mailbox;
@@ -33,6 +33,7 @@ struct work {
     promise_value_t value;    /* what fn gets; on the way home: the outcome */
     /* the loop's thread only: */
     promise_resolver_t *resolver; /* NULL once it was cancelled */
+    bool deferred;                /* until the drain has ended: not the pool's yet */
     enum withdrawal { NOT_TRIED, IN_TIME, RUNS, TOO_LATE } withdrawn;
 };
 
@@ -46,6 +47,7 @@ struct worker { /* a place for a thread */
     bool busy;                                   /* has, or had a moment ago, a function to run */
     struct worker *next_idle;
     pthread_cond_t wake;
+    struct worker *called; /* by this one, to be woken when the lock is free */
     promise_fn *fn; /* of the current work: which may be gone while it runs */
     promise_value_t value;
 };
@@ -61,6 +63,7 @@ struct promise_pool {
     atomic_size_t refs;                                /* the owner's, one for each work, one for each abandoned thread */
     _Alignas(CACHE_LINE) atomic_size_t idle;           /* written under the lock, read anywhere, as are these: */
     atomic_size_t threads;                             /* that are alive */
+    atomic_bool coming; /* one was called, and has not come yet: it calls the next, when there is more */
     atomic_bool closed;
     bool everybodys;
     /* constant: */
@@ -83,17 +86,15 @@ struct promise_pool {
 
 /* ---- queue.c ---- */
 
-/* Gives the work to the pool, and sees to it that there is a thread for it. What cannot be: a rejection that says why, and the
- * work is still the caller's; else void. */
-promise_value_t promise__pool_submit(promise_pool_t *pool, struct work *w);
+/* Gives the work to the pool. Who is prompt sees to it that there is a thread for it; the others are to call _rouse soon. What
+ * cannot be: a rejection that says why, and the work is still the caller's; else void. */
+promise_value_t promise__pool_submit(promise_pool_t *pool, struct work *w, bool prompt);
 /* IN_TIME and RUNS: the work is the caller's again, in the second case without its value; TOO_LATE: it is on its way home. */
 enum withdrawal promise__pool_withdraw(promise_pool_t *pool, struct work *w);
-/* Sends the works that wait home, with a rejection: the pool is closed. */
-void promise__pool_refuse_all(promise_pool_t *pool);
+/* Sends the works that wait home, with a rejection: errno's of a thread that could not be started; 0: the pool is closed. */
+void promise__pool_refuse_all(promise_pool_t *pool, int error);
 /* Sends it home, with the outcome, which is taken over. */
 void promise__work_send(struct work *w, promise_value_t outcome);
-/* Frees a work that has nothing any more. */
-void promise__work_free(struct work *w);
 /* One less of those that count for the limit. */
 void promise__pool_done(promise_pool_t *pool);
 promise_value_t promise__pool_closed_error(const promise_pool_t *pool);
@@ -104,6 +105,8 @@ size_t promise__pool_count_ready(promise_pool_t *pool);
 
 /* ---- worker.c ---- */
 
+/* Is there a thread that could be called, or started? */
+bool promise__pool_may_rouse(promise_pool_t *pool);
 /* An idle thread, or a new one, when something waits; errno when there is none at all, or 0. */
 int promise__pool_rouse(promise_pool_t *pool);
 void promise__pool_wake_all(promise_pool_t *pool); /* under the lock */

@@ -7,7 +7,7 @@
 
 void promise__pool_begin_close(promise_pool_t *pool) {
     atomic_store(&pool->closed, true);
-    promise__pool_refuse_all(pool);
+    promise__pool_refuse_all(pool, 0);
     pthread_mutex_lock(&pool->lock);
     promise__pool_wake_all(pool);
     pthread_mutex_unlock(&pool->lock);

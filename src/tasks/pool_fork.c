@@ -26,6 +26,7 @@ static void start_anew(promise_pool_t *pool) {
     atomic_store(&pool->inbox, NULL);
     atomic_store(&pool->accepted, 0);
     atomic_store(&pool->idle, 0);
+    atomic_store(&pool->coming, false);
     atomic_store(&pool->threads, 0);
     pool->ready = pool->ready_last = NULL;
     pool->ready_count = 0;

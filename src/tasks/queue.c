@@ -7,6 +7,10 @@ promise_value_t promise__pool_closed_error(const promise_pool_t *pool) {
     return promise_throw_at(NULL, &promise_errors, PROMISE_ECLOSED, "promise_work: the pool \"%s\" is closed", pool->name);
 }
 
+static promise_value_t no_thread(const promise_pool_t *pool, int error) {
+    return promise_throw_errno_at(NULL, error, "promise_work: starting a thread of the pool \"%s\"", pool->name);
+}
+
 /* ---- under the lock ---- */
 
 /* What has been pushed, the last on top, goes to the end of those that are ready. */
@@ -58,11 +62,6 @@ size_t promise__pool_count_ready(promise_pool_t *pool) {
 
 /* ---- any thread ---- */
 
-void promise__work_free(struct work *w) {
-    promise__pool_unref(w->pool);
-    promise__free(w);
-}
-
 void promise__work_send(struct work *w, promise_value_t outcome) {
     promise_mailbox_t *m = w->mailbox;
 
@@ -70,7 +69,8 @@ void promise__work_send(struct work *w, promise_value_t outcome) {
     if (promise__mail_send(m, &w->mail) == 0) return;
     promise__release(outcome);
     promise__mail_refused(m);
-    promise__work_free(w);
+    promise__pool_unref(w->pool);
+    promise__free(w);
 }
 
 /* One less that counts for the limit. */
@@ -85,7 +85,7 @@ static bool has_room(promise_pool_t *pool) {
     return false;
 }
 
-void promise__pool_refuse_all(promise_pool_t *pool) {
+void promise__pool_refuse_all(promise_pool_t *pool, int error) {
     struct work *w, *next;
 
     pthread_mutex_lock(&pool->lock);
@@ -99,7 +99,7 @@ void promise__pool_refuse_all(promise_pool_t *pool) {
         next = w->next;
         promise__pool_done(pool);
         promise__release(w->value);
-        promise__work_send(w, promise__pool_closed_error(pool));
+        promise__work_send(w, error ? no_thread(pool, error) : promise__pool_closed_error(pool));
     }
 }
 
@@ -112,7 +112,13 @@ static void push(promise_pool_t *pool, struct work *w) {
     while (!atomic_compare_exchange_weak(&pool->inbox, &top, &w->mail));
 }
 
-promise_value_t promise__pool_submit(promise_pool_t *pool, struct work *w) {
+/* Whoever was called, and has not come yet, calls the next when there is more. */
+bool promise__pool_may_rouse(promise_pool_t *pool) {
+    if (atomic_load(&pool->coming)) return false;
+    return atomic_load(&pool->idle) || atomic_load(&pool->threads) < pool->max_threads;
+}
+
+promise_value_t promise__pool_submit(promise_pool_t *pool, struct work *w, bool prompt) {
     int error;
 
     if (promise__pool_is_nomem(pool)) return promise__nomem();
@@ -121,20 +127,17 @@ promise_value_t promise__pool_submit(promise_pool_t *pool, struct work *w) {
         return promise_throw_at(NULL, &promise_errors, PROMISE_EFULL,
                                 "promise_work: the pool \"%s\" has %zu threads and %zu waiting, and its queue is full",
                                 pool->name, pool->max_threads, pool->capacity - pool->max_threads);
-    w->pool = pool;
     w->worker = NULL;
     w->generation = pool->generation;
-    promise__pool_ref(pool);
     push(pool, w); /* whose w is now, with all that is in it, is not known */
     if (atomic_load(&pool->closed)) {
-        promise__pool_refuse_all(pool);
+        promise__pool_refuse_all(pool, 0);
         return promise_void();
     }
-    if (!atomic_load(&pool->idle) && atomic_load(&pool->threads) >= pool->max_threads) return promise_void();
+    if (!prompt || !promise__pool_may_rouse(pool)) return promise_void();
     error = promise__pool_rouse(pool);
     if (!error || promise__pool_withdraw(pool, w) != IN_TIME) return promise_void();
-    promise__pool_unref(pool);
-    return promise_throw_errno_at(NULL, error, "promise_work: starting a thread of the pool \"%s\"", pool->name);
+    return no_thread(pool, error);
 }
 
 /* In a child of fork(2), what was given to the pool before is nowhere; its function may have been running (pool_fork.c). */

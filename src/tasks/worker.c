@@ -38,17 +38,18 @@ static void take_from_idle(promise_pool_t *pool, struct worker *w) {
     atomic_fetch_sub(&pool->idle, 1);
 }
 
-/* The one that came last: the others may leave in time. */
-static void wake_one(promise_pool_t *pool) {
+/* The one that came last: the others may leave in time. To be woken without the lock, which it takes first. */
+static struct worker *call_one(promise_pool_t *pool) {
     struct worker *w = pool->idle_workers;
 
     take_from_idle(pool, w);
     w->wanted = true;
-    pthread_cond_signal(&w->wake);
+    atomic_store(&pool->coming, true);
+    return w;
 }
 
 void promise__pool_wake_all(promise_pool_t *pool) {
-    while (pool->idle_workers) wake_one(pool);
+    while (pool->idle_workers) pthread_cond_signal(&call_one(pool)->wake);
 }
 
 /* False when nobody wanted it for so long. */
@@ -62,7 +63,10 @@ static bool go_idle(promise_pool_t *pool, struct worker *me) {
     atomic_fetch_add(&pool->idle, 1);
     while (!me->wanted && !error && !promise__pool_has_ready(pool) && !atomic_load(&pool->closed))
         error = wait_until(&me->wake, &pool->lock, until);
-    if (me->wanted) return true;
+    if (me->wanted) {
+        atomic_store(&pool->coming, false);
+        return true;
+    }
     take_from_idle(pool, me);
     return !error;
 }
@@ -76,6 +80,14 @@ static bool may_leave(promise_pool_t *pool) {
 }
 
 /* ---- working ---- */
+
+static int start_thread(promise_pool_t *pool);
+
+/* There is more: one after the other they come. */
+static void call_next(promise_pool_t *pool, struct worker *me) {
+    if (pool->idle_workers) me->called = call_one(pool);
+    else if (atomic_load_explicit(&pool->threads, memory_order_relaxed) < pool->max_threads) (void)!start_thread(pool);
+}
 
 static struct work *find(promise_pool_t *pool, struct worker *me) {
     struct work *w = NULL;
@@ -94,8 +106,9 @@ static bool start(promise_pool_t *pool, struct worker *me) {
     me->fn = w->fn;
     me->value = w->value;
     me->busy = true;
-    atomic_store(&me->current, w);
-    if (pool->idle_workers && promise__pool_has_ready(pool)) wake_one(pool);
+    atomic_store_explicit(&me->current, w, memory_order_relaxed); /* others look under the lock */
+    me->called = NULL;
+    if (!atomic_load_explicit(&pool->coming, memory_order_relaxed) && promise__pool_has_ready(pool)) call_next(pool, me);
     return true;
 }
 
@@ -107,8 +120,8 @@ static void work(promise_pool_t *pool, struct worker *me) {
     promise__release(v);
     if (promise__type(result) == &promise_type_promise)
         promise__stop("promise_work: expected a value from the function, got a promise");
-    promise__cross(&result, "promise_work");
-    w = atomic_exchange(&me->current, NULL);
+    if (promise__is_counted(result)) promise__cross(&result, "promise_work");
+    w = atomic_exchange_explicit(&me->current, NULL, memory_order_acq_rel);
     promise__pool_done(pool);
     if (w) promise__work_send(w, result);
     else promise__release(result);
@@ -142,6 +155,7 @@ static void *run(void *arg) {
     pthread_mutex_lock(&pool->lock);
     while (start(pool, me)) {
         pthread_mutex_unlock(&pool->lock);
+        if (me->called) pthread_cond_signal(&me->called->wake);
         work(pool, me);
         pthread_mutex_lock(&pool->lock);
         me->busy = false;
@@ -194,15 +208,17 @@ static int start_thread(promise_pool_t *pool) {
 }
 
 int promise__pool_rouse(promise_pool_t *pool) {
+    struct worker *called = NULL;
     int error = 0;
 
     pthread_mutex_lock(&pool->lock);
     if (promise__pool_has_ready(pool) && !atomic_load(&pool->closed)) {
-        if (pool->idle_workers) wake_one(pool);
+        if (pool->idle_workers) called = call_one(pool);
         else if (atomic_load(&pool->threads) < pool->max_threads) error = start_thread(pool);
         if (error && atomic_load(&pool->threads)) error = 0; /* it waits for one of those */
     }
     pthread_mutex_unlock(&pool->lock);
+    if (called) pthread_cond_signal(&called->wake);
     return error;
 }
 
