@@ -36,6 +36,8 @@
  *     <promise/listener.h>  taking connections
  *     <promise/datagram.h>  UDP
  *     <promise/address.h>   addresses of sockets
+ *     <promise/file.h>      files, whole or open, on threads of their own
+ *     <promise/directory.h> what is in a directory, and in all below
  *     <promise/connect_name.h> connecting by name, to whichever address answers (libpromise)
  *     <promise/dns.h>       names to addresses, and back (libpromise)
  *     <promise/http.h>      HTTP messages (libpromise)
@@ -57,6 +59,7 @@
 #include <promise/connect_name.h>
 #include <promise/coroutine.h>
 #include <promise/datagram.h>
+#include <promise/directory.h>
 #include <promise/dns.h>
 #include <promise/error.h>
 #include <promise/executor.h>
@@ -64,6 +67,7 @@
 #include <promise/function.h>
 #include <promise/generator.h>
 #include <promise/group.h>
+#include <promise/file.h>
 #include <promise/host.h>
 #include <promise/http.h>
 #include <promise/http_client.h>

@@ -16,6 +16,7 @@ core_headers = \
 	include/promise/connect.h \
 	include/promise/coroutine.h \
 	include/promise/datagram.h \
+	include/promise/directory.h \
 	include/promise/error.h \
 	include/promise/executor.h \
 	include/promise/export.h \
@@ -23,6 +24,7 @@ core_headers = \
 	include/promise/function.h \
 	include/promise/generator.h \
 	include/promise/group.h \
+	include/promise/file.h \
 	include/promise/host.h \
 	include/promise/iterator.h \
 	include/promise/listener.h \
@@ -162,6 +164,18 @@ libcore_la_SOURCES = \
 	src/tasks/wait_group.c \
 	src/tasks/work.c \
 	src/tasks/worker.c \
+	src/tasks/directory.c \
+	src/tasks/directory.h \
+	src/tasks/directory_walk.c \
+	src/tasks/file.c \
+	src/tasks/file.h \
+	src/tasks/file_io.c \
+	src/tasks/file_io.h \
+	src/tasks/file_lines.c \
+	src/tasks/file_path.c \
+	src/tasks/file_request.c \
+	src/tasks/file_request.h \
+	src/tasks/file_whole.c \
 	src/timer.c \
 	src/timerqueue.c \
 	src/timerqueue.h \

@@ -45,6 +45,8 @@ CHECK_TESTS = \
 	test/test_function \
 	test/test_generator \
 	test/test_group \
+	test/test_file \
+	test/test_file_open \
 	test/test_held \
 	test/test_host \
 	test/test_http_body \
@@ -138,6 +140,8 @@ THREAD_TESTS = \
 	test/test_context_ucontext \
 	test/test_coroutine_threads \
 	test/test_executor \
+	test/test_file \
+	test/test_file_open \
 	test/test_mailbox \
 	test/test_pool_threads \
 	test/test_remote \
@@ -165,6 +169,7 @@ test_libsupport_la_SOURCES = \
 	test/children.c test/children.h \
 	test/evloop.c test/evloop.h \
 	test/fakehost.c test/fakehost.h \
+	test/filing.c test/filing.h \
 	test/hosted.c test/hosted.h \
 	test/listening.c test/listening.h \
 	test/net.c test/net.h \

@@ -1,0 +1,39 @@
+/* Files in tests: read and written past the library, and FIFOs that hold a thread for as long as a test wants. */
+#ifndef TEST_FILING_H
+#define TEST_FILING_H
+
+#include "net.h"
+
+#include <promise/directory.h>
+#include <promise/file.h>
+#include <promise/pool.h>
+
+/* A copy of in_folder(name), which lives until the end of the case. */
+const char *path_of(const char *name);
+void put_file(const char *path, const void *bytes, size_t size);
+void put_text(const char *path, const char *text);
+/* What the file has must be that. */
+void file_is(const char *path, const char *text);
+bool exists(const char *path);
+
+/* The outcome must be these bytes. */
+void gives(promise_t *p, const char *text);
+void gives_end(promise_t *p);
+void gives_void(promise_t *p);
+/* The file that p gives; the reference is the caller's. */
+promise_file_t *opened(promise_t *p);
+
+/* A new FIFO. */
+const char *fifo(const char *name);
+/* Its writing end, as soon as somebody opens it for reading; or its reading end, as soon as somebody writes. */
+int fifo_writer(const char *path);
+
+/* All threads that files have wait for FIFOs, and no other request can begin, until they are let go. */
+void hold_threads(void);
+void let_threads_go(void);
+
+/* Waits until as many descriptors are open, and blocks of the library's live, as said: for what threads end by themselves. */
+void until_fds(size_t fds);
+void until_live(size_t blocks);
+
+#endif
