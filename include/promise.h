@@ -64,10 +64,10 @@
 #include <promise/error.h>
 #include <promise/executor.h>
 #include <promise/fd.h>
+#include <promise/file.h>
 #include <promise/function.h>
 #include <promise/generator.h>
 #include <promise/group.h>
-#include <promise/file.h>
 #include <promise/host.h>
 #include <promise/http.h>
 #include <promise/http_client.h>

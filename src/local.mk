@@ -21,10 +21,10 @@ core_headers = \
 	include/promise/executor.h \
 	include/promise/export.h \
 	include/promise/fd.h \
+	include/promise/file.h \
 	include/promise/function.h \
 	include/promise/generator.h \
 	include/promise/group.h \
-	include/promise/file.h \
 	include/promise/host.h \
 	include/promise/iterator.h \
 	include/promise/listener.h \
@@ -126,9 +126,21 @@ libcore_la_SOURCES = \
 	src/tasks/coroutine.h \
 	src/tasks/cross.c \
 	src/tasks/cross.h \
+	src/tasks/directory.c \
+	src/tasks/directory.h \
+	src/tasks/directory_walk.c \
 	src/tasks/executor.c \
 	src/tasks/executor_engines.c \
 	src/tasks/executor_threads.c \
+	src/tasks/file.c \
+	src/tasks/file.h \
+	src/tasks/file_io.c \
+	src/tasks/file_io.h \
+	src/tasks/file_lines.c \
+	src/tasks/file_path.c \
+	src/tasks/file_request.c \
+	src/tasks/file_request.h \
+	src/tasks/file_whole.c \
 	src/tasks/function.c \
 	src/tasks/function.h \
 	src/tasks/generator.c \
@@ -164,18 +176,6 @@ libcore_la_SOURCES = \
 	src/tasks/wait_group.c \
 	src/tasks/work.c \
 	src/tasks/worker.c \
-	src/tasks/directory.c \
-	src/tasks/directory.h \
-	src/tasks/directory_walk.c \
-	src/tasks/file.c \
-	src/tasks/file.h \
-	src/tasks/file_io.c \
-	src/tasks/file_io.h \
-	src/tasks/file_lines.c \
-	src/tasks/file_path.c \
-	src/tasks/file_request.c \
-	src/tasks/file_request.h \
-	src/tasks/file_whole.c \
 	src/timer.c \
 	src/timerqueue.c \
 	src/timerqueue.h \

@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -58,6 +60,19 @@ void gives_void(promise_t *p) { ck_assert(promise_is_void(fulfilled(p))); }
 
 promise_file_t *opened(promise_t *p) { return promise_file_ref(promise_as_file(fulfilled(p))); }
 
+void limit_files(void) {
+    const struct rlimit limit = {LIMIT, RLIM_INFINITY};
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+promise_value_t letters(size_t size) {
+    char *text = malloc(size + 1);
+
+    for (size_t i = 0; i < size; i++) text[i] = (char)('a' + i % 26);
+    text[size] = 0;
+    return promise_string_take(text);
+}
+
 /* ---- FIFOs ---- */
 
 const char *fifo(const char *name) {
@@ -99,12 +114,28 @@ void let_threads_go(void) {
         else promise_unref(holders[i]);
 }
 
-/* ---- what threads end by themselves ---- */
+/* ---- threads ---- */
 
-void until_fds(size_t fds) {
-    while (open_fds() != fds) sched_yield();
+void threads_idle(void) { ck_assert_uint_eq(promise_pool_shutdown(UINT64_MAX), 0); }
+
+void until_running(size_t count) {
+    promise_pool_t *pool = promise_pool_for_files();
+
+    while (promise_pool_running(pool) != count || promise_pool_waiting(pool)) sched_yield();
 }
 
-void until_live(size_t blocks) {
-    while (test_alloc_live() != blocks) sched_yield();
+void files_open(void) { net_open(); }
+
+void files_close(void) {
+    if (loop) promise_loop_free(loop);
+    loop = NULL;
+    threads_idle();
+    net_close();
+}
+
+void each_file_allocation(promise_t *(*work)(void)) { ck_assert_uint_gt(each_allocation(work, threads_idle), 2); }
+
+promise_value_t same(promise_value_t v, void *arg) {
+    (void)arg;
+    return v;
 }

@@ -23,6 +23,12 @@ void gives_void(promise_t *p);
 /* The file that p gives; the reference is the caller's. */
 promise_file_t *opened(promise_t *p);
 
+/* No file may become larger than LIMIT from now on: much, as what the test reports goes through files too. */
+enum { LIMIT = 1 << 20 };
+void limit_files(void);
+/* A string of so many letters. */
+promise_value_t letters(size_t size);
+
 /* A new FIFO. */
 const char *fifo(const char *name);
 /* Its writing end, as soon as somebody opens it for reading; or its reading end, as soon as somebody writes. */
@@ -32,8 +38,18 @@ int fifo_writer(const char *path);
 void hold_threads(void);
 void let_threads_go(void);
 
-/* Waits until as many descriptors are open, and blocks of the library's live, as said: for what threads end by themselves. */
-void until_fds(size_t fds);
-void until_live(size_t blocks);
+/* Waits until all threads have done what they do. */
+void threads_idle(void);
+/* Waits until some are at it; all of it on the threads, and nothing of it told to the loop. */
+void until_running(size_t count);
+
+/* For tcase_add_checked_fixture: as net_open() and net_close(), with the threads at their end. */
+void files_open(void);
+void files_close(void);
+
+/* each_allocation() for what goes on threads. */
+void each_file_allocation(promise_t *(*work)(void));
+/* A handler that gives what it gets. */
+promise_fn same;
 
 #endif

@@ -35,6 +35,7 @@ CHECK_TESTS = \
 	test/test_datagram \
 	test/test_datagram_end \
 	test/test_deep \
+	test/test_directory \
 	test/test_dns \
 	test/test_dns_end \
 	test/test_error \
@@ -46,6 +47,7 @@ CHECK_TESTS = \
 	test/test_generator \
 	test/test_group \
 	test/test_file \
+	test/test_file_end \
 	test/test_file_open \
 	test/test_held \
 	test/test_host \
@@ -139,8 +141,10 @@ THREAD_TESTS = \
 	test/test_context \
 	test/test_context_ucontext \
 	test/test_coroutine_threads \
+	test/test_directory \
 	test/test_executor \
 	test/test_file \
+	test/test_file_end \
 	test/test_file_open \
 	test/test_mailbox \
 	test/test_pool_threads \

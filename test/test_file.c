@@ -6,9 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+static size_t in_the_folder(void) { return promise_list_size(fulfilled(promise_directory_list(loop, path_of("")))); }
 
 /* ---- reading ---- */
 
@@ -174,16 +175,19 @@ END_TEST
 
 /* Not the signal of it either: threads of a pool have it blocked. */
 START_TEST(a_limit_on_the_size_of_files) {
-    const struct rlimit limit = {10, RLIM_INFINITY};
+    struct stat is;
     char text[256];
 
-    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
-    gives_void(promise_file_write(loop, path_of("a"), promise_string("0123456789")));
+    limit_files();
+    gives_void(promise_file_write(loop, path_of("a"), letters(LIMIT)));
     snprintf(text, sizeof text, "write %s: File too large", path_of("a"));
-    rejects_with(promise_file_write(loop, path_of("a"), promise_string("0123456789abcdef")), EFBIG, text);
-    file_is(path_of("a"), "0123456789"); /* what fitted: a short write, then the error */
-    rejects_with(promise_file_replace(loop, path_of("a"), promise_string("abcdefghijklmnop")), EFBIG, "write ");
-    file_is(path_of("a"), "0123456789");
+    rejects_with(promise_file_write(loop, path_of("a"), letters(LIMIT + 10)), EFBIG, text);
+    stat(path_of("a"), &is);
+    ck_assert_int_eq(is.st_size, LIMIT); /* what fitted: a short write, then the error */
+    put_text(path_of("a"), "old");
+    rejects_with(promise_file_replace(loop, path_of("a"), letters(LIMIT + 10)), EFBIG, "write ");
+    file_is(path_of("a"), "old");
+    ck_assert_uint_eq(in_the_folder(), 1);
 }
 END_TEST
 
@@ -206,8 +210,6 @@ START_TEST(what_may_not_be_read) {
 END_TEST
 
 /* ---- replacing ---- */
-
-static size_t in_the_folder(void) { return promise_list_size(fulfilled(promise_directory_list(loop, path_of("")))); }
 
 START_TEST(replaced_with_its_mode) {
     struct stat before, after;
@@ -380,7 +382,7 @@ int main(void) {
     TCase *t = tcase_create("file");
 
     tcase_set_timeout(t, 60);
-    tcase_add_checked_fixture(t, net_open, net_close);
+    tcase_add_checked_fixture(t, files_open, files_close);
     tcase_add_test(t, a_whole_file);
     tcase_add_test(t, bytes_as_they_are);
     tcase_add_test(t, files_of_many_sizes);

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -290,14 +289,12 @@ START_TEST(a_file_that_grows_and_shrinks) {
 END_TEST
 
 START_TEST(a_limit_on_the_size_of_files) {
-    const struct rlimit limit = {10, RLIM_INFINITY};
-
-    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit_files();
     file = open_a(O_RDWR | O_CREAT);
-    rejects_with(promise_file_write_at(file, 8, promise_string("abcdef")), EFBIG, "write /tmp/");
-    gives(promise_file_read_at(file, 8, 10), "ab"); /* what fitted */
-    rejects_with(promise_file_write_next(file, promise_string("0123456789abc")), EFBIG, "write /tmp/");
-    gives(promise_file_read_next(file, 10), "0123456789"); /* the position has not moved */
+    rejects_with(promise_file_write_at(file, LIMIT - 2, promise_string("zzzzzz")), EFBIG, "write /tmp/");
+    gives(promise_file_read_at(file, LIMIT - 2, 10), "zz"); /* what fitted */
+    rejects_with(promise_file_write_next(file, letters(LIMIT + 1)), EFBIG, "write /tmp/");
+    gives(promise_file_read_next(file, 3), "abc"); /* the position has not moved */
     unref_file();
 }
 END_TEST
@@ -487,7 +484,7 @@ int main(void) {
     TCase *t = tcase_create("file_open");
 
     tcase_set_timeout(t, 60);
-    tcase_add_checked_fixture(t, net_open, net_close);
+    tcase_add_checked_fixture(t, files_open, files_close);
     tcase_add_test(t, opened_and_closed);
     tcase_add_test(t, the_last_reference_closes);
     tcase_add_test(t, of_a_descriptor);

@@ -158,7 +158,8 @@ static promise_t *ask_file(promise_file_t *f, const char *function, struct file_
     promise_value_t why = promise_void();
 
     if (nomem) why = promise__no_object(nomem);
-    else if (file_arg(f, function)->closing)
+    else if (file_arg(f, function)->queue.loop->dying) why = promise__canceled();
+    else if (f->closing)
         why = promise_throw_at(NULL, &promise_errors, PROMISE_ECLOSED, "%s: the file is closed", function);
     if (promise_is_rejection(why)) {
         promise__release(ask.data);
