@@ -134,10 +134,12 @@ check_PROGRAMS += \
 	examples/tour/connect_name \
 	examples/tour/coroutine \
 	examples/tour/datagram \
+	examples/tour/directory \
 	examples/tour/dns \
 	examples/tour/error \
 	examples/tour/executor \
 	examples/tour/fd \
+	examples/tour/file \
 	examples/tour/function \
 	examples/tour/generator \
 	examples/tour/group \
@@ -184,12 +186,16 @@ examples_tour_datagram_SOURCES = examples/tour/datagram.c $(TOUR)
 examples_tour_datagram_LDADD = $(EXAMPLE_LIBS)
 examples_tour_connect_name_SOURCES = examples/tour/connect_name.c $(TOUR)
 examples_tour_connect_name_LDADD = $(EXAMPLE_LIBS)
+examples_tour_directory_SOURCES = examples/tour/directory.c $(TOUR)
+examples_tour_directory_LDADD = $(EXAMPLE_LIBS)
 examples_tour_dns_SOURCES = examples/tour/dns.c $(TOUR)
 examples_tour_dns_LDADD = $(EXAMPLE_LIBS)
 examples_tour_error_SOURCES = examples/tour/error.c $(TOUR)
 examples_tour_error_LDADD = $(EXAMPLE_LIBS)
 examples_tour_fd_SOURCES = examples/tour/fd.c $(TOUR)
 examples_tour_fd_LDADD = $(EXAMPLE_LIBS)
+examples_tour_file_SOURCES = examples/tour/file.c $(TOUR)
+examples_tour_file_LDADD = $(EXAMPLE_LIBS)
 examples_tour_generator_SOURCES = examples/tour/generator.c $(TOUR)
 examples_tour_generator_LDADD = $(EXAMPLE_LIBS)
 examples_tour_group_SOURCES = examples/tour/group.c $(TOUR)
@@ -248,10 +254,12 @@ EXTRA_DIST += \
 	examples/tour/connect_name.expected \
 	examples/tour/coroutine.expected \
 	examples/tour/datagram.expected \
+	examples/tour/directory.expected \
 	examples/tour/dns.expected \
 	examples/tour/error.expected \
 	examples/tour/executor.expected \
 	examples/tour/fd.expected \
+	examples/tour/file.expected \
 	examples/tour/function.expected \
 	examples/tour/generator.expected \
 	examples/tour/group.expected \

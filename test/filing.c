@@ -48,15 +48,15 @@ bool exists(const char *path) {
     return lstat(path, &s) == 0;
 }
 
-void gives(promise_t *p, const char *text) {
+void reads(promise_t *p, const char *text) {
     promise_value_t v = fulfilled(p);
     size_t size;
 
     ck_assert_str_eq(promise_as_bytes(v, &size), text);
     ck_assert_uint_eq(size, strlen(text));
 }
-void gives_end(promise_t *p) { ck_assert(promise_is_end(fulfilled(p))); }
-void gives_void(promise_t *p) { ck_assert(promise_is_void(fulfilled(p))); }
+void reads_end(promise_t *p) { ck_assert(promise_is_end(fulfilled(p))); }
+void is_done(promise_t *p) { ck_assert(promise_is_void(fulfilled(p))); }
 
 promise_file_t *opened(promise_t *p) { return promise_file_ref(promise_as_file(fulfilled(p))); }
 
@@ -110,7 +110,7 @@ void hold_threads(void) {
 void let_threads_go(void) {
     for (int i = 0; i < THREADS; i++) close(writers[i]);
     for (int i = 0; i < THREADS; i++)
-        if (loop) gives(holders[i], "");
+        if (loop) reads(holders[i], "");
         else promise_unref(holders[i]);
 }
 

@@ -16,10 +16,10 @@ void put_text(const char *path, const char *text);
 void file_is(const char *path, const char *text);
 bool exists(const char *path);
 
-/* The outcome must be these bytes. */
-void gives(promise_t *p, const char *text);
-void gives_end(promise_t *p);
-void gives_void(promise_t *p);
+/* What p gives: these bytes, the end, nothing. */
+void reads(promise_t *p, const char *text);
+void reads_end(promise_t *p);
+void is_done(promise_t *p);
 /* The file that p gives; the reference is the caller's. */
 promise_file_t *opened(promise_t *p);
 

@@ -173,7 +173,6 @@ test_libsupport_la_SOURCES = \
 	test/children.c test/children.h \
 	test/evloop.c test/evloop.h \
 	test/fakehost.c test/fakehost.h \
-	test/filing.c test/filing.h \
 	test/hosted.c test/hosted.h \
 	test/listening.c test/listening.h \
 	test/net.c test/net.h \
@@ -216,6 +215,13 @@ SWITCHING = test/switching.c test/switching.h
 test_test_context_SOURCES = test/test_context.c $(SWITCHING)
 test_test_context_ucontext_CPPFLAGS = $(AM_CPPFLAGS) -UPROMISE_CONTEXT_ASM
 test_test_context_ucontext_SOURCES = test/test_context.c $(SWITCHING) src/tasks/context_ucontext.c
+
+# What those of files share.
+FILING = test/filing.c test/filing.h
+test_test_directory_SOURCES = test/test_directory.c $(FILING)
+test_test_file_SOURCES = test/test_file.c $(FILING)
+test_test_file_end_SOURCES = test/test_file_end.c $(FILING)
+test_test_file_open_SOURCES = test/test_file_open.c $(FILING)
 
 FAULTS = test/faults.c test/faults.h
 test_test_faults_SOURCES = test/test_faults.c $(FAULTS) test/nameserver.c test/nameserver.h

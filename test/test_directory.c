@@ -23,13 +23,13 @@ static promise_value_t note_entry(promise_value_t v, void *text) {
 static void walk_is(const char *name, const char *expected) {
     char text[4096] = "";
 
-    gives_void(promise_each(promise_directory_walk(loop, path_of(name)), 1, note_entry, text));
+    is_done(promise_each(promise_directory_walk(loop, path_of(name)), 1, note_entry, text));
     ck_assert_str_eq(text, expected);
 }
 
 static void rejects_next(promise_iterator_t *it, int error, const char *text) {
     rejects_with(promise_next(it), error, text);
-    gives_end(promise_next(it));
+    reads_end(promise_next(it));
     promise_iterator_close(it);
 }
 
@@ -97,11 +97,11 @@ START_TEST(entries_of_a_large_one) {
         snprintf(name, sizeof name, "file-%d", i);
         put_text(path_of(name), "");
     }
-    gives_void(promise_each(promise_directory_entries(loop, path_of("")), 4, count_entry, &count));
+    is_done(promise_each(promise_directory_entries(loop, path_of("")), 4, count_entry, &count));
     ck_assert_uint_eq(count, MANY);
     ck_assert_uint_eq(promise_list_size(fulfilled(promise_directory_list(loop, path_of("")))), MANY);
     count = 0;
-    gives_void(promise_each(promise_directory_walk(loop, path_of("")), 4, count_entry, &count));
+    is_done(promise_each(promise_directory_walk(loop, path_of("")), 4, count_entry, &count));
     ck_assert_uint_eq(count, MANY);
 }
 END_TEST
@@ -111,8 +111,8 @@ START_TEST(an_empty_one) {
 
     make("empty");
     it = promise_directory_entries(loop, path_of("empty"));
-    gives_end(promise_next(it));
-    gives_end(promise_next(it));
+    reads_end(promise_next(it));
+    reads_end(promise_next(it));
     promise_iterator_close(it);
     ck_assert_uint_eq(promise_list_size(fulfilled(promise_directory_list(loop, path_of("empty")))), 0);
     walk_is("empty", "");
@@ -192,7 +192,7 @@ START_TEST(a_deep_tree) { /* until the path is too long: its entry says so, and 
         ck_assert_ptr_nonnull(end);
     }
     ck_assert(too_long);
-    gives_end(promise_next(it));
+    reads_end(promise_next(it));
     promise_iterator_close(it);
     ck_assert_uint_gt(depth, 100);
 }
@@ -247,7 +247,7 @@ START_TEST(K6_a_cancel_loses_no_entry) {
         v = fulfilled(promise_next(it));
         ck_assert_int_eq(*promise_entry_name(v), 'a' + i);
     }
-    gives_end(promise_next(it));
+    reads_end(promise_next(it));
     promise_iterator_close(it);
 }
 END_TEST
@@ -307,12 +307,12 @@ START_TEST(made_and_removed) {
     struct stat s;
 
     umask(027);
-    gives_void(promise_directory_make(loop, path_of("a"), 0777));
+    is_done(promise_directory_make(loop, path_of("a"), 0777));
     ck_assert_int_eq(stat(path_of("a"), &s), 0);
     ck_assert_int_eq(s.st_mode, S_IFDIR | 0750);
     rejects_with(promise_directory_make(loop, path_of("a"), 0777), EEXIST, "mkdir /tmp/");
     rejects_with(promise_directory_make(loop, NULL, 0777), EINVAL, "promise_directory_make: a path is NULL");
-    gives_void(promise_directory_remove(loop, path_of("a")));
+    is_done(promise_directory_remove(loop, path_of("a")));
     ck_assert(!exists(path_of("a")));
     rejects_with(promise_directory_remove(loop, "/nowhere"), ENOENT, "rmdir /nowhere: No such file or directory");
     make("b");
@@ -327,23 +327,23 @@ START_TEST(made_with_those_above) {
     char text[256];
 
     umask(022);
-    gives_void(promise_directory_make_all(loop, path_of("a/b//c"), 0700));
+    is_done(promise_directory_make_all(loop, path_of("a/b//c"), 0700));
     ck_assert_int_eq(stat(path_of("a/b/c"), &s), 0);
     ck_assert_int_eq(s.st_mode, S_IFDIR | 0700);
     ck_assert_int_eq(stat(path_of("a/b"), &s), 0);
     ck_assert_int_eq(s.st_mode, S_IFDIR | 0755);
-    gives_void(promise_directory_make_all(loop, path_of("a/b/c/d/"), 0711));
+    is_done(promise_directory_make_all(loop, path_of("a/b/c/d/"), 0711));
     ck_assert_int_eq(stat(path_of("a/b/c/d"), &s), 0);
     ck_assert_int_eq(s.st_mode, S_IFDIR | 0711);
-    gives_void(promise_directory_make_all(loop, path_of("a/b"), 0777));
-    gives_void(promise_directory_make_all(loop, "/", 0777));
+    is_done(promise_directory_make_all(loop, path_of("a/b"), 0777));
+    is_done(promise_directory_make_all(loop, "/", 0777));
     put_text(path_of("f"), "");
     snprintf(text, sizeof text, "mkdir %s: File exists", path_of("f"));
     rejects_with(promise_directory_make_all(loop, path_of("f/x"), 0777), EEXIST, text);
     rejects_with(promise_directory_make_all(loop, path_of("f"), 0777), EEXIST, text);
     rejects_with(promise_directory_make_all(loop, NULL, 0777), EINVAL, "promise_directory_make_all: a path is NULL");
     ck_assert_int_eq(chdir(path_of("")), 0);
-    gives_void(promise_directory_make_all(loop, "x/y", 0777));
+    is_done(promise_directory_make_all(loop, "x/y", 0777));
     ck_assert_int_eq(chdir("/"), 0);
     ck_assert(exists(path_of("x/y")));
 }

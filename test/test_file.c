@@ -15,9 +15,9 @@ static size_t in_the_folder(void) { return promise_list_size(fulfilled(promise_d
 
 START_TEST(a_whole_file) {
     put_text(path_of("a"), "hello");
-    gives(promise_file_read(loop, path_of("a")), "hello");
+    reads(promise_file_read(loop, path_of("a")), "hello");
     put_text(path_of("a"), "");
-    gives(promise_file_read(loop, path_of("a")), "");
+    reads(promise_file_read(loop, path_of("a")), "");
 }
 END_TEST
 
@@ -64,21 +64,21 @@ END_TEST
 
 START_TEST(no_more_than_a_limit) {
     put_text(path_of("a"), "hello");
-    gives(promise_file_read_max(loop, path_of("a"), 5), "hello");
-    gives(promise_file_read_max(loop, path_of("a"), 100), "hello");
+    reads(promise_file_read_max(loop, path_of("a"), 5), "hello");
+    reads(promise_file_read_max(loop, path_of("a"), 100), "hello");
     rejects_with(promise_file_read_max(loop, path_of("a"), 4), EFBIG, "read /tmp/");
     rejects_with(promise_file_read_max(loop, path_of("a"), 0), EFBIG, "read /tmp/");
     rejects_with(promise_file_read_max(loop, "/dev/zero", 100000), EFBIG, "read /dev/zero: more than 100000 bytes");
     put_text(path_of("a"), "");
-    gives(promise_file_read_max(loop, path_of("a"), 0), "");
+    reads(promise_file_read_max(loop, path_of("a"), 0), "");
 }
 END_TEST
 
 START_TEST(names_of_any_bytes) {
     const char *path = path_of("\001 \n\xFF%s%n");
 
-    gives_void(promise_file_write(loop, path, promise_string("x")));
-    gives(promise_file_read(loop, path), "x");
+    is_done(promise_file_write(loop, path, promise_string("x")));
+    reads(promise_file_read(loop, path), "x");
     file_is(path, "x");
 }
 END_TEST
@@ -125,7 +125,7 @@ static promise_value_t read_inside(promise_value_t v, void *path) {
 
 START_TEST(O6_inside_it_is_the_loop_that_runs) {
     put_text(path_of("a"), "hello");
-    gives(promise_try(loop, read_inside, (void *)(uintptr_t)path_of("a")), "hello");
+    reads(promise_try(loop, read_inside, (void *)(uintptr_t)path_of("a")), "hello");
 }
 END_TEST
 
@@ -135,20 +135,20 @@ START_TEST(written_new_and_anew) {
     struct stat s;
 
     umask(027);
-    gives_void(promise_file_write(loop, path_of("a"), promise_string("a longer text")));
+    is_done(promise_file_write(loop, path_of("a"), promise_string("a longer text")));
     file_is(path_of("a"), "a longer text");
     ck_assert_int_eq(stat(path_of("a"), &s), 0);
     ck_assert_int_eq(s.st_mode & 07777, 0640);
-    gives_void(promise_file_write(loop, path_of("a"), promise_bytes("short", 5)));
+    is_done(promise_file_write(loop, path_of("a"), promise_bytes("short", 5)));
     file_is(path_of("a"), "short");
-    gives_void(promise_file_write(loop, path_of("a"), promise_bytes(NULL, 0)));
+    is_done(promise_file_write(loop, path_of("a"), promise_bytes(NULL, 0)));
     file_is(path_of("a"), "");
 }
 END_TEST
 
 START_TEST(appended) {
-    gives_void(promise_file_append(loop, path_of("a"), promise_string("one ")));
-    gives_void(promise_file_append(loop, path_of("a"), promise_string("two")));
+    is_done(promise_file_append(loop, path_of("a"), promise_string("one ")));
+    is_done(promise_file_append(loop, path_of("a"), promise_string("two")));
     file_is(path_of("a"), "one two");
 }
 END_TEST
@@ -159,9 +159,9 @@ START_TEST(V2_what_others_have_is_copied) { /* H3: nothing that is counted here 
     promise_value_t kept = promise_void();
 
     promise_value_set(&kept, promise_string("kept"));
-    gives_void(promise_file_write(loop, path_of("a"), kept));
+    is_done(promise_file_write(loop, path_of("a"), kept));
     file_is(path_of("a"), "kept");
-    gives_void(promise_then(promise_from(loop, promise_string("lent")), write_lent, (void *)(uintptr_t)path_of("a")));
+    is_done(promise_then(promise_from(loop, promise_string("lent")), write_lent, (void *)(uintptr_t)path_of("a")));
     file_is(path_of("a"), "lent");
     ck_assert_str_eq(promise_as_string(kept), "kept");
     promise_value_clear(&kept);
@@ -179,7 +179,7 @@ START_TEST(a_limit_on_the_size_of_files) {
     char text[256];
 
     limit_files();
-    gives_void(promise_file_write(loop, path_of("a"), letters(LIMIT)));
+    is_done(promise_file_write(loop, path_of("a"), letters(LIMIT)));
     snprintf(text, sizeof text, "write %s: File too large", path_of("a"));
     rejects_with(promise_file_write(loop, path_of("a"), letters(LIMIT + 10)), EFBIG, text);
     stat(path_of("a"), &is);
@@ -219,7 +219,7 @@ START_TEST(replaced_with_its_mode) {
     chmod(path_of("a"), 0604);
     stat(path_of("a"), &before);
     old = open(path_of("a"), O_RDONLY);
-    gives_void(promise_file_replace(loop, path_of("a"), promise_string("new")));
+    is_done(promise_file_replace(loop, path_of("a"), promise_string("new")));
     file_is(path_of("a"), "new");
     stat(path_of("a"), &after);
     ck_assert_uint_ne(before.st_ino, after.st_ino);
@@ -235,12 +235,12 @@ START_TEST(replaced_where_there_is_none) {
     struct stat s;
 
     umask(022);
-    gives_void(promise_file_replace(loop, path_of("a"), promise_string("new")));
+    is_done(promise_file_replace(loop, path_of("a"), promise_string("new")));
     file_is(path_of("a"), "new");
     stat(path_of("a"), &s);
     ck_assert_int_eq(s.st_mode & 07777, 0644);
     ck_assert_int_eq(chdir(path_of("")), 0);
-    gives_void(promise_file_replace(loop, "b", promise_string("here")));
+    is_done(promise_file_replace(loop, "b", promise_string("here")));
     file_is("b", "here");
     ck_assert_int_eq(chdir("/"), 0);
     ck_assert_uint_eq(in_the_folder(), 2);
@@ -252,7 +252,7 @@ START_TEST(replaced_behind_a_link) {
 
     put_text(path_of("a"), "old");
     ck_assert_int_eq(symlink("a", path_of("link")), 0);
-    gives_void(promise_file_replace(loop, path_of("link"), promise_string("new")));
+    is_done(promise_file_replace(loop, path_of("link"), promise_string("new")));
     file_is(path_of("a"), "new");
     ck_assert_int_eq(lstat(path_of("link"), &s), 0);
     ck_assert(S_ISLNK(s.st_mode));
@@ -303,8 +303,8 @@ END_TEST
 START_TEST(access_to_a_file) {
     put_text(path_of("a"), "");
     chmod(path_of("a"), 0600);
-    gives_void(promise_file_access(loop, path_of("a"), R_OK | W_OK));
-    gives_void(promise_file_access(loop, path_of("a"), F_OK));
+    is_done(promise_file_access(loop, path_of("a"), R_OK | W_OK));
+    is_done(promise_file_access(loop, path_of("a"), F_OK));
     rejects_with(promise_file_access(loop, path_of("a"), X_OK), EACCES, "access ");
     rejects_with(promise_file_access(loop, "/nowhere", F_OK), ENOENT, "access /nowhere: No such file or directory");
 }
@@ -313,9 +313,9 @@ END_TEST
 START_TEST(rename_and_unlink) {
     put_text(path_of("a"), "a");
     put_text(path_of("b"), "b");
-    gives_void(promise_file_rename(loop, path_of("a"), path_of("b")));
+    is_done(promise_file_rename(loop, path_of("a"), path_of("b")));
     file_is(path_of("b"), "a");
-    gives_void(promise_file_unlink(loop, path_of("b")));
+    is_done(promise_file_unlink(loop, path_of("b")));
     ck_assert(!exists(path_of("b")));
     rejects_with(promise_file_unlink(loop, "/nowhere"), ENOENT, "unlink /nowhere: No such file or directory");
     rejects_with(promise_file_rename(loop, "/nowhere", "/elsewhere"), ENOENT,
@@ -325,12 +325,12 @@ END_TEST
 
 START_TEST(links) {
     put_text(path_of("a"), "a");
-    gives_void(promise_file_link(loop, path_of("a"), path_of("b")));
+    is_done(promise_file_link(loop, path_of("a"), path_of("b")));
     file_is(path_of("b"), "a");
-    gives_void(promise_file_symlink(loop, "a", path_of("c")));
+    is_done(promise_file_symlink(loop, "a", path_of("c")));
     file_is(path_of("c"), "a");
-    gives(promise_file_readlink(loop, path_of("c")), "a");
-    gives(promise_file_realpath(loop, path_of("./c")), path_of("a"));
+    reads(promise_file_readlink(loop, path_of("c")), "a");
+    reads(promise_file_realpath(loop, path_of("./c")), path_of("a"));
     rejects_with(promise_file_symlink(loop, "x", path_of("c")), EEXIST, "symlink x to ");
     rejects_with(promise_file_link(loop, "/nowhere", path_of("d")), ENOENT, "link /nowhere to ");
     rejects_with(promise_file_readlink(loop, path_of("a")), EINVAL, "readlink ");
@@ -342,13 +342,13 @@ START_TEST(mode_and_times) {
     const struct promise_stat *known;
 
     put_text(path_of("a"), "a");
-    gives_void(promise_file_chmod(loop, path_of("a"), 0700));
-    gives_void(promise_file_utime(loop, path_of("a"), 1500000000, -1));
+    is_done(promise_file_chmod(loop, path_of("a"), 0700));
+    is_done(promise_file_utime(loop, path_of("a"), 1500000000, -1));
     known = promise_as_stat(fulfilled(promise_file_stat(loop, path_of("a"))));
     ck_assert_uint_eq(known->mode & 07777, 0700);
     ck_assert_int_eq(known->atime_ns, 1500000000);
     ck_assert_int_eq(known->mtime_ns, -1);
-    gives_void(promise_file_utime(loop, path_of("a"), INT64_MIN, 77));
+    is_done(promise_file_utime(loop, path_of("a"), INT64_MIN, 77));
     known = promise_as_stat(fulfilled(promise_file_stat(loop, path_of("a"))));
     ck_assert_int_eq(known->atime_ns, 1500000000);
     ck_assert_int_eq(known->mtime_ns, 77);

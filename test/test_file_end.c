@@ -116,11 +116,11 @@ START_TEST(K6_a_read_that_waits_is_cancelled) {
     p = promise_file_read_next(file, 3);
     cancel_and_see(p);
     let_threads_go();
-    gives(promise_file_read_next(file, 3), "hel");
+    reads(promise_file_read_next(file, 3), "hel");
     p = promise_file_read_next(file, 3);
     until_running(0); /* it is done, and the loop has not heard of it */
     cancel_and_see(p);
-    gives(promise_file_read_next(file, 3), "lo");
+    reads(promise_file_read_next(file, 3), "lo");
     unref_file();
 }
 END_TEST
@@ -133,11 +133,11 @@ START_TEST(K6_a_read_of_a_fifo_that_runs_is_cancelled) {
     cancel_and_see(p);
     next = promise_file_read_next(file, 3); /* waits for that one, which has a thread still */
     say(fd, "hello");
-    gives(next, "hel"); /* what came for it, when nobody wanted it */
-    gives(promise_file_read_next(file, 100), "lo");
+    reads(next, "hel"); /* what came for it, when nobody wanted it */
+    reads(promise_file_read_next(file, 100), "lo");
     next = promise_file_read_next(file, 100);
     say(fd, "x");
-    gives(next, "x");
+    reads(next, "x");
     close(fd);
     unref_file();
 }
@@ -153,12 +153,12 @@ START_TEST(K6_lines_and_chunks) {
     until_running(1);
     cancel_and_see(p);
     say(fd, "one\ntw");
-    gives(promise_next(it), "one");
+    reads(promise_next(it), "one");
     p = promise_next(it);
     promise_loop_turn(loop);
     promise_cancel(p);
     say(fd, "o\n");
-    gives(promise_next(it), "two");
+    reads(promise_next(it), "two");
     promise_iterator_close(it);
     it = promise_file_chunks(file, 2);
     p = promise_next(it);
@@ -166,8 +166,8 @@ START_TEST(K6_lines_and_chunks) {
     until_running(1);
     promise_cancel(p);
     say(fd, "abc");
-    gives(promise_next(it), "ab");
-    gives(promise_next(it), "c");
+    reads(promise_next(it), "ab");
+    reads(promise_next(it), "c");
     promise_iterator_close(it);
     close(fd);
     unref_file();
@@ -183,7 +183,7 @@ START_TEST(K6_without_memory_what_was_kept_stays) {
     say(fd, "hello");
     until_running(0);
     promise_loop_turn(loop);
-    gives(promise_file_read_next(file, 2), "he");
+    reads(promise_file_read_next(file, 2), "he");
     for (size_t n = 1;; n++) {
         test_alloc_fail_at(n);
         p = promise_file_read_next(file, 100);
@@ -192,7 +192,7 @@ START_TEST(K6_without_memory_what_was_kept_stays) {
         if (!failed) break;
         rejects_with(p, ENOMEM, "out of memory");
     }
-    gives(p, "llo");
+    reads(p, "llo");
     close(fd);
     unref_file();
 }
@@ -205,38 +205,38 @@ START_TEST(K2_a_write_that_waits_is_not_done) {
     until_running(1);
     cancel_and_see(queued);
     say(fd, "x");
-    gives(p, "x");
+    reads(p, "x");
     p = promise_file_read_next(file, 100);
     say(fd, "y");
-    gives(p, "y");
+    reads(p, "y");
     close(fd);
     unref_file();
 }
 END_TEST
 
 START_TEST(a_cancel_lets_those_behind_it_go_on) {
-    promise_t *reads[2], *p;
+    promise_t *two[2], *p;
 
     put_text(path_of("a"), "hello");
     file = open_a(O_RDWR);
     hold_threads();
-    reads[0] = promise_file_read_at(file, 0, 1);
+    two[0] = promise_file_read_at(file, 0, 1);
     p = promise_file_truncate(file, 0); /* keeps the two apart */
-    reads[1] = promise_file_read_at(file, 1, 1);
+    two[1] = promise_file_read_at(file, 1, 1);
     ck_assert_uint_eq(promise_pool_waiting(promise_pool_for_files()), 1);
     promise_cancel(p);
     ck_assert_uint_eq(promise_pool_waiting(promise_pool_for_files()), 2); /* they may go together */
     let_threads_go();
-    gives(reads[0], "h");
-    gives(reads[1], "e");
+    reads(two[0], "h");
+    reads(two[1], "e");
     hold_threads();
-    reads[0] = promise_file_truncate(file, 1);
-    reads[1] = promise_file_truncate(file, 3);
+    two[0] = promise_file_truncate(file, 1);
+    two[1] = promise_file_truncate(file, 3);
     p = promise_file_fstat(file);
     ck_assert_uint_eq(promise_pool_waiting(promise_pool_for_files()), 1);
-    promise_cancel(reads[1]);
+    promise_cancel(two[1]);
     let_threads_go();
-    gives_void(reads[0]);
+    is_done(two[0]);
     ck_assert_uint_eq(promise_as_stat(fulfilled(p))->size, 1);
     unref_file();
 }
@@ -258,8 +258,8 @@ START_TEST(a_close_waits_for_what_was_asked_for_before) {
     ck_assert_int_eq(promise_get_state(closed), PROMISE_PENDING);
     ck_assert_int_ge(fcntl(number, F_GETFD), 0);
     say(fd, "x");
-    gives(kept, "x");
-    gives_void(closed);
+    reads(kept, "x");
+    is_done(closed);
     ck_assert_int_lt(fcntl(number, F_GETFD), 0);
     close(fd);
     unref_file();
@@ -279,9 +279,9 @@ START_TEST(a_cancelled_close_closes) {
         if (state == 2) until_running(0);
         cancel_and_see(p);
         if (state == 1) let_threads_go();
-        gives_void(promise_file_close(file)); /* the outcome of the first */
+        is_done(promise_file_close(file)); /* the outcome of the first */
         ck_assert_uint_eq(open_fds(), fds - 1);
-        if (read) gives(read, "h");
+        if (read) reads(read, "h");
         unref_file();
     }
 }
@@ -384,7 +384,7 @@ START_TEST(the_threads_are_given_up) {
     rejects_closed(promise_file_close(file));
     ck_assert_int_eq(promise_file_fd(file), -1);
     unref_file();
-    gives(promise_file_read(loop, "/dev/null"), ""); /* with new ones */
+    reads(promise_file_read(loop, "/dev/null"), ""); /* with new ones */
     fulfilled(promise_from(loop, promise_void()));
     size_t fds = open_fds();
     say(fd, "x"); /* the thread closes its end */

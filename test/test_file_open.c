@@ -28,9 +28,9 @@ START_TEST(opened_and_closed) {
     ck_assert_ptr_eq(promise_file_loop(file), loop);
     stat(path_of("a"), &s);
     ck_assert_int_eq(s.st_mode & 07777, 0644);
-    gives_void(promise_file_close(file));
+    is_done(promise_file_close(file));
     ck_assert_int_eq(promise_file_fd(file), -1);
-    gives_void(promise_file_close(file)); /* the outcome of the first */
+    is_done(promise_file_close(file)); /* the outcome of the first */
     unref_file();
     rejects_with(promise_file_open(loop, "/nowhere/a", O_RDONLY, 0), ENOENT, "open /nowhere/a: No such file or directory");
     rejects_with(promise_file_open(loop, NULL, O_RDONLY, 0), EINVAL, "promise_file_open: a path is NULL");
@@ -65,7 +65,7 @@ END_TEST
 START_TEST(of_a_descriptor) {
     put_text(path_of("a"), "hello");
     file = promise_file_new(loop, open(path_of("a"), O_RDONLY));
-    gives(promise_file_read_at(file, 1, 3), "ell");
+    reads(promise_file_read_at(file, 1, 3), "ell");
     unref_file();
     file = promise_file_new(loop, open(path_of("a"), O_WRONLY));
     rejects_with(promise_file_read_at(file, 0, 1), EBADF, "read descriptor ");
@@ -83,12 +83,12 @@ END_TEST
 START_TEST(read_at_offsets) {
     put_text(path_of("a"), "0123456789");
     file = open_a(O_RDONLY);
-    gives(promise_file_read_at(file, 0, 3), "012");
-    gives(promise_file_read_at(file, 3, 100), "3456789"); /* the file ends before */
-    gives(promise_file_read_at(file, 9, 1), "9");
-    gives_end(promise_file_read_at(file, 10, 1));
-    gives_end(promise_file_read_at(file, 1000000, SIZE_MAX));
-    gives(promise_file_read_at(file, 8, SIZE_MAX), "89");
+    reads(promise_file_read_at(file, 0, 3), "012");
+    reads(promise_file_read_at(file, 3, 100), "3456789"); /* the file ends before */
+    reads(promise_file_read_at(file, 9, 1), "9");
+    reads_end(promise_file_read_at(file, 10, 1));
+    reads_end(promise_file_read_at(file, 1000000, SIZE_MAX));
+    reads(promise_file_read_at(file, 8, SIZE_MAX), "89");
     rejects_with(promise_file_read_at(file, 0, 0), EINVAL, "promise_file_read_at: size is 0");
     rejects_with(promise_file_read_at(file, UINT64_MAX, 1), EINVAL, "promise_file_read_at: offset is too large");
     unref_file();
@@ -107,11 +107,11 @@ END_TEST
 START_TEST(written_at_offsets) {
     put_text(path_of("a"), "0123456789");
     file = open_a(O_RDWR);
-    gives_void(promise_file_write_at(file, 2, promise_string("ab")));
-    gives_void(promise_file_write_at(file, 12, promise_bytes("cd", 2)));
-    gives_void(promise_file_write_at(file, 0, promise_bytes(NULL, 0)));
-    gives(promise_file_read_at(file, 0, 10), "01ab456789");
-    gives(promise_file_read_at(file, 12, 10), "cd");
+    is_done(promise_file_write_at(file, 2, promise_string("ab")));
+    is_done(promise_file_write_at(file, 12, promise_bytes("cd", 2)));
+    is_done(promise_file_write_at(file, 0, promise_bytes(NULL, 0)));
+    reads(promise_file_read_at(file, 0, 10), "01ab456789");
+    reads(promise_file_read_at(file, 12, 10), "cd");
     rejects_with(promise_file_write_at(file, 0, promise_int(1)), EINVAL, "promise_file_write_at: data is neither");
     rejects_with(promise_file_write_at(file, UINT64_MAX, promise_string("x")), EINVAL, "promise_file_write_at: offset is too");
     unref_file();
@@ -126,15 +126,15 @@ START_TEST(far_into_a_sparse_file) { /* more than 4 GiB */
     const struct promise_stat *known;
 
     file = open_a(O_RDWR | O_CREAT);
-    gives_void(promise_file_truncate(file, far + 100));
-    gives_void(promise_file_write_at(file, far, promise_string("here")));
-    gives(promise_file_read_at(file, far, 4), "here");
+    is_done(promise_file_truncate(file, far + 100));
+    is_done(promise_file_write_at(file, far, promise_string("here")));
+    reads(promise_file_read_at(file, far, 4), "here");
     known = promise_as_stat(fulfilled(promise_file_fstat(file)));
     ck_assert_uint_eq(known->size, far + 100);
     ck_assert_uint_lt(known->blocks, 1000000);
-    gives_void(promise_file_seek(file, far));
-    gives(promise_file_read_next(file, 2), "he");
-    gives(promise_file_read_next(file, 2), "re");
+    is_done(promise_file_seek(file, far));
+    reads(promise_file_read_next(file, 2), "he");
+    reads(promise_file_read_next(file, 2), "re");
     unref_file();
 }
 END_TEST
@@ -142,10 +142,10 @@ END_TEST
 START_TEST(truncated_and_synced) {
     put_text(path_of("a"), "0123456789");
     file = open_a(O_RDWR);
-    gives_void(promise_file_truncate(file, 3));
+    is_done(promise_file_truncate(file, 3));
     file_is(path_of("a"), "012");
-    gives_void(promise_file_sync(file));
-    gives_void(promise_file_datasync(file));
+    is_done(promise_file_sync(file));
+    is_done(promise_file_datasync(file));
     rejects_with(promise_file_truncate(file, UINT64_MAX), EINVAL, "promise_file_truncate: offset is too large");
     ck_assert(promise_stat_is_file(fulfilled(promise_file_fstat(file))));
     unref_file();
@@ -162,18 +162,18 @@ END_TEST
 
 START_TEST(one_after_the_other) {
     file = open_a(O_RDWR | O_CREAT);
-    gives_void(promise_file_write_next(file, promise_string("hello ")));
-    gives_void(promise_file_write_next(file, promise_string("world")));
-    gives_end(promise_file_read_next(file, 10));
-    gives_void(promise_file_seek(file, 0));
-    gives(promise_file_read_next(file, 4), "hell");
-    gives(promise_file_read_next(file, 4), "o wo");
-    gives(promise_file_read_next(file, 4), "rld");
-    gives_end(promise_file_read_next(file, 4));
-    gives_void(promise_file_write_next(file, promise_string("!")));
+    is_done(promise_file_write_next(file, promise_string("hello ")));
+    is_done(promise_file_write_next(file, promise_string("world")));
+    reads_end(promise_file_read_next(file, 10));
+    is_done(promise_file_seek(file, 0));
+    reads(promise_file_read_next(file, 4), "hell");
+    reads(promise_file_read_next(file, 4), "o wo");
+    reads(promise_file_read_next(file, 4), "rld");
+    reads_end(promise_file_read_next(file, 4));
+    is_done(promise_file_write_next(file, promise_string("!")));
     file_is(path_of("a"), "hello world!");
-    gives(promise_file_read_at(file, 0, 5), "hello"); /* not at the position */
-    gives_end(promise_file_read_next(file, 4));
+    reads(promise_file_read_at(file, 0, 5), "hello"); /* not at the position */
+    reads_end(promise_file_read_next(file, 4));
     rejects_with(promise_file_read_next(file, 0), EINVAL, "promise_file_read_next: size is 0");
     rejects_with(promise_file_write_next(file, promise_void()), EINVAL, "promise_file_write_next: data is neither");
     rejects_with(promise_file_seek(file, UINT64_MAX), EINVAL, "promise_file_seek: offset is too large");
@@ -184,8 +184,8 @@ END_TEST
 START_TEST(appended_to) {
     put_text(path_of("a"), "one ");
     file = open_a(O_WRONLY | O_APPEND);
-    gives_void(promise_file_write_next(file, promise_string("two ")));
-    gives_void(promise_file_write_next(file, promise_string("three")));
+    is_done(promise_file_write_next(file, promise_string("two ")));
+    is_done(promise_file_write_next(file, promise_string("three")));
     file_is(path_of("a"), "one two three");
     unref_file();
 }
@@ -232,9 +232,9 @@ START_TEST(requests_of_two_files_run_beside_each_other) {
     file = open_a(O_RDONLY);
     p = promise_file_read_next(slow, 10);
     fulfilled(promise_then(promise_file_read_at(file, 0, 5), got, (void *)(intptr_t)fd));
-    gives(p, "x");
+    reads(p, "x");
     close(fd);
-    gives_end(promise_file_read_next(slow, 10));
+    reads_end(promise_file_read_next(slow, 10));
     promise_file_unref(slow);
     unref_file();
 }
@@ -249,12 +249,12 @@ START_TEST(fifos_give_what_comes) {
 
     file = opened(p);
     ck_assert_int_eq(write(fd, "hello", 5), 5);
-    gives(promise_file_read_next(file, 3), "hel");
-    gives(promise_file_read_next(file, 1000000), "lo");
+    reads(promise_file_read_next(file, 3), "hel");
+    reads(promise_file_read_next(file, 1000000), "lo");
     rejects_with(promise_file_read_at(file, 0, 3), ESPIPE, "read /tmp/");
     rejects_with(promise_file_seek(file, 0), ESPIPE, "seek /tmp/");
     close(fd);
-    gives_end(promise_file_read_next(file, 3));
+    reads_end(promise_file_read_next(file, 3));
     unref_file();
 }
 END_TEST
@@ -266,7 +266,7 @@ START_TEST(a_fifo_without_a_reader) {
     rejects_with(promise_file_open(loop, path, O_WRONLY | O_NONBLOCK, 0), ENXIO, "open ");
     fd = open(path, O_RDONLY | O_NONBLOCK);
     file = opened(promise_file_open(loop, path, O_WRONLY, 0));
-    gives_void(promise_file_write_next(file, promise_string("x")));
+    is_done(promise_file_write_next(file, promise_string("x")));
     close(fd);
     rejects_with(promise_file_write_next(file, promise_string("x")), EPIPE, "write "); /* and no signal */
     unref_file();
@@ -278,12 +278,12 @@ END_TEST
 START_TEST(a_file_that_grows_and_shrinks) {
     put_text(path_of("a"), "one");
     file = open_a(O_RDONLY);
-    gives(promise_file_read_next(file, 10), "one");
-    gives_end(promise_file_read_next(file, 10));
+    reads(promise_file_read_next(file, 10), "one");
+    reads_end(promise_file_read_next(file, 10));
     put_text(path_of("a"), "one two");
-    gives(promise_file_read_next(file, 10), " two"); /* the end is where the file has it now */
+    reads(promise_file_read_next(file, 10), " two"); /* the end is where the file has it now */
     put_text(path_of("a"), "");
-    gives_end(promise_file_read_next(file, 10));
+    reads_end(promise_file_read_next(file, 10));
     unref_file();
 }
 END_TEST
@@ -292,9 +292,9 @@ START_TEST(a_limit_on_the_size_of_files) {
     limit_files();
     file = open_a(O_RDWR | O_CREAT);
     rejects_with(promise_file_write_at(file, LIMIT - 2, promise_string("zzzzzz")), EFBIG, "write /tmp/");
-    gives(promise_file_read_at(file, LIMIT - 2, 10), "zz"); /* what fitted */
+    reads(promise_file_read_at(file, LIMIT - 2, 10), "zz"); /* what fitted */
     rejects_with(promise_file_write_next(file, letters(LIMIT + 1)), EFBIG, "write /tmp/");
-    gives(promise_file_read_next(file, 3), "abc"); /* the position has not moved */
+    reads(promise_file_read_next(file, 3), "abc"); /* the position has not moved */
     unref_file();
 }
 END_TEST
@@ -322,8 +322,8 @@ START_TEST(after_a_close) {
     rejects_closed(promise_file_datasync(file));
     rejects_closed(promise_file_truncate(file, 0));
     rejects_closed(promise_file_fstat(file));
-    gives(p, "hello"); /* it was asked for before */
-    gives_void(closed);
+    reads(p, "hello"); /* it was asked for before */
+    is_done(closed);
     unref_file();
     file_is(path_of("a"), "hello");
 }
@@ -353,7 +353,7 @@ static promise_value_t collect(promise_value_t v, void *text) {
 static void all_are(promise_iterator_t *it, const char *expected) {
     char text[1024] = "";
 
-    gives_void(promise_each(it, 1, collect, text));
+    is_done(promise_each(it, 1, collect, text));
     ck_assert_str_eq(text, expected);
 }
 
@@ -362,7 +362,7 @@ START_TEST(chunks) {
     file = open_a(O_RDONLY);
     all_are(promise_file_chunks(file, 4), "0123|4567|89|");
     all_are(promise_file_chunks(file, 4), ""); /* all that is left */
-    gives_void(promise_file_seek(file, 8));
+    is_done(promise_file_seek(file, 8));
     all_are(promise_file_chunks(file, 100), "89|");
     promise_iterator_t *it = promise_file_chunks(file, 0);
     rejects_with(promise_next(it), EINVAL, "promise_file_chunks: size is 0");
@@ -379,7 +379,7 @@ START_TEST(chunks_hold_the_file) {
     it = promise_file_chunks(file, 4);
     unref_file();
     fulfilled(promise_from(loop, promise_void()));
-    gives(promise_next(it), "0123");
+    reads(promise_next(it), "0123");
     promise_iterator_close(it);
 }
 END_TEST
@@ -407,11 +407,11 @@ START_TEST(a_line_that_is_too_long) {
     put_text(path_of("a"), "one\nfour\nfive");
     file = open_a(O_RDONLY);
     it = promise_file_lines(file, 3);
-    gives(promise_next(it), "one");
+    reads(promise_next(it), "one");
     rejects_with(promise_next(it), EMSGSIZE, "read /tmp/");
-    gives_end(promise_next(it));
+    reads_end(promise_next(it));
     promise_iterator_close(it);
-    gives_void(promise_file_seek(file, 9));
+    is_done(promise_file_seek(file, 9));
     it = promise_file_lines(file, 3);
     rejects_with(promise_next(it), EMSGSIZE, "read /tmp/"); /* without its newline too */
     promise_iterator_close(it);
@@ -445,7 +445,7 @@ START_TEST(many_lines) { /* over the ends of what is read at once */
     put_file(path_of("a"), text, size);
     free(text);
     file = open_a(O_RDONLY);
-    gives_void(promise_each(promise_file_lines(file, 299), 1, add, &total));
+    is_done(promise_each(promise_file_lines(file, 299), 1, add, &total));
     ck_assert_uint_eq(total, MANY);
     unref_file();
 }
