@@ -6,13 +6,20 @@
 #include "faults.h"
 #include "nameserver.h"
 
+#include <fcntl.h>
 #include <promise/connect.h>
 #include <promise/connect_name.h>
 #include <promise/datagram.h>
+#include <promise/directory.h>
 #include <promise/dns.h>
+#include <promise/file.h>
 #include <promise/listener.h>
+#include <promise/pool.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define DNS(code)                                                                                                              \
@@ -377,6 +384,111 @@ static promise_t *serve_with(const struct fault *f, bool stream) {
 static promise_t *serve(const struct fault *f) { return serve_with(f, false); }
 static promise_t *serve_streams(const struct fault *f) { return serve_with(f, true); }
 
+/* ---- files ---- */
+
+/* Threads go on when a loop goes: what they hold is gone when they are. */
+static void end_threads(void *arg) {
+    (void)arg;
+    ck_assert_uint_eq(promise_pool_shutdown(UINT64_MAX), 0);
+}
+
+/* options: the path, in the folder of the case unless it begins with a slash. */
+static const char *path_of(const struct fault *f) {
+    const char *path = f->options;
+
+    close_after_loop(end_threads, NULL);
+    return *path == '/' ? path : in_folder(path);
+}
+
+static promise_t *read_file(const struct fault *f) { return promise_file_read(loop, path_of(f)); }
+static promise_t *read_little(const struct fault *f) { return promise_file_read_max(loop, path_of(f), 10); }
+static promise_t *write_file(const struct fault *f) { return promise_file_write(loop, path_of(f), promise_string("text")); }
+static promise_t *list_folder(const struct fault *f) { return promise_directory_list(loop, path_of(f)); }
+
+static promise_t *read_link_to_itself(const struct fault *f) {
+    const char *path = path_of(f);
+
+    ck_assert_int_eq(symlink("itself", path), 0);
+    return promise_file_read(loop, path);
+}
+
+static promise_t *read_long_name(const struct fault *f) {
+    char name[300];
+
+    memset(name, 'x', sizeof name - 1);
+    name[sizeof name - 1] = 0;
+    path_of(f);
+    return promise_file_read(loop, name);
+}
+
+static promise_t *open_without_descriptors(const struct fault *f) {
+    const char *path = path_of(f);
+
+    /* the wake-up of the loop is there before */
+    ck_assert_int_eq(promise_loop_run(loop, promise_file_read(loop, path), NULL), 0);
+    use_up_descriptors();
+    return promise_file_open(loop, path, O_RDONLY, 0);
+}
+
+static void unlimit_files(void *arg) {
+    struct rlimit limit;
+
+    (void)arg;
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = limit.rlim_max;
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static promise_t *write_over_the_limit(const struct fault *f) {
+    enum { LIMIT = 1 << 20 }; /* what the tests report goes into files too */
+    const char *path = path_of(f);
+    struct rlimit limit;
+
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = LIMIT;
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    close_after_loop(unlimit_files, NULL);
+    return promise_file_write(loop, path, promise_bytes_take(calloc(1, LIMIT + 1), LIMIT + 1));
+}
+
+/* A thread that waits for a writer, if there is one, gets one. */
+static void write_fifo(void *path) {
+    while (promise_pool_running(promise_pool_for_files())) {
+        int fd = open(path, O_WRONLY | O_NONBLOCK);
+        if (fd >= 0) close(fd);
+    }
+}
+
+static promise_t *read_quiet_fifo(const struct fault *f) {
+    static char path[128];
+
+    strcpy(path, path_of(f));
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    close_after_loop(write_fifo, path);
+    return promise_timeout(promise_file_read(loop, path), 20);
+}
+
+static promise_value_t read_closed(promise_value_t v, void *arg) {
+    (void)arg;
+    promise_unref(promise_file_close(promise_as_file(v)));
+    return promise_adopt(promise_file_read_at(promise_as_file(v), 0, 1));
+}
+static void close_iterator(void *it) { promise_iterator_close(it); }
+
+static promise_value_t first_line(promise_value_t v, void *arg) {
+    promise_iterator_t *lines = promise_file_lines(promise_as_file(v), 10);
+    promise_t *p = promise_next(lines);
+
+    (void)arg;
+    return promise_adopt(promise_attach(p, lines, close_iterator));
+}
+
+static promise_t *opened(const struct fault *f, promise_fn *fn) {
+    return promise_then(promise_file_open(loop, path_of(f), O_RDONLY, 0), fn, NULL);
+}
+static promise_t *reading_closed(const struct fault *f) { return opened(f, read_closed); }
+static promise_t *reading_lines(const struct fault *f) { return opened(f, first_line); }
+
 /* ---- the table ---- */
 
 #define OK "HTTP/1.1 200 OK\r\n"
@@ -428,6 +540,35 @@ static const struct fault faults[] = {
         "accept on 127.0.0.1:*: Too many open files", accept_without_descriptors),
     ROW("nobody receives what was sent", "`promise_udp_receive()`", ERRNO(ECONNREFUSED),
         "receive from 127.0.0.1:*: Connection refused", send_to_nobody),
+
+    SECTION("Files"),
+    ROW("there is no such file", "`promise_file_read()`", ERRNO(ENOENT), "open *nothing: No such file or directory", read_file,
+        .options = "nothing"),
+    ROW("it is a directory", "`promise_file_read()`", ERRNO(EISDIR), "read /dev: Is a directory", read_file, .options = "/dev"),
+    ROW("it is a directory", "`promise_file_write()`", ERRNO(EISDIR), "open /dev: Is a directory", write_file,
+        .options = "/dev"),
+    ROW("it is no directory", "`promise_directory_list()`", ERRNO(ENOTDIR), "open /dev/null: Not a directory", list_folder,
+        .options = "/dev/null"),
+    ROW("a file in its path", "`promise_file_read()`", ERRNO(ENOTDIR), "open /dev/null/x: Not a directory", read_file,
+        .options = "/dev/null/x"),
+    ROW("a link that leads to itself", "`promise_file_read()`", ERRNO(ELOOP), "open *itself: Too many levels of symbolic links",
+        read_link_to_itself, .options = "itself"),
+    ROW("a name that is too long", "`promise_file_read()`", ERRNO(ENAMETOOLONG), "open xxx*xxx: File name too long",
+        read_long_name, .options = ""),
+    ROW("out of file descriptors", "`promise_file_open()`", ERRNO(EMFILE), "open /dev/null: Too many open files",
+        open_without_descriptors, .options = "/dev/null"),
+    ROW("the disk is full", "`promise_file_write()`", ERRNO(ENOSPC), "write /dev/full: No space left on device", write_file,
+        .options = "/dev/full"),
+    ROW("SIGXFSZ: over the system's limit on the size of files", "`promise_file_write()`", ERRNO(EFBIG),
+        "write *large: File too large", write_over_the_limit, .options = "large"),
+    ROW("it is larger than wanted, or has no end", "`promise_file_read_max()`", ERRNO(EFBIG),
+        "read /dev/zero: more than 10 bytes: File too large", read_little, .options = "/dev/zero"),
+    ROW("a line without an end", "`promise_file_lines()`", ERRNO(EMSGSIZE),
+        "read /dev/zero: a line is longer than 10 bytes: Message too long", reading_lines, .options = "/dev/zero"),
+    ROW("a FIFO that nobody writes", "`promise_timeout()`", PROMISE(ETIMEDOUT), "timed out after 20 ms", read_quiet_fifo,
+        .options = "fifo"),
+    ROW("it was closed before", "`promise_file_read_at()`", PROMISE(ECLOSED), "promise_file_read_at: the file is closed",
+        reading_closed, .options = "/dev/null"),
 
     SECTION("Names"),
     ROW("the name server never answers", "`promise_dns_lookup()`", DNS(ETIMEDOUT),

@@ -1,4 +1,4 @@
-/* A sketch of what a user writes. Changed: includes the stand-in for files, which the library has not yet, and JSON. */
+/* A sketch of what a user writes. Changed: includes the stand-in for a reader of JSON. */
 #include <promise.h>
 #include <stdio.h>
 #include <stdlib.h>
