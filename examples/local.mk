@@ -123,6 +123,75 @@ TESTS += test/runner.sh
 examples_runner_runner_LDADD = $(EXAMPLE_LIBS)
 EXTRA_DIST += examples/runner/README.md test/runner.sh
 
+# --- ways: the same job in every form -----------------------------------------------------------------------------------
+
+PHONY += ways
+if HAVE_WAYS
+WAYS = \
+	examples/ways/server \
+	examples/ways/hash/serial \
+	examples/ways/hash/callback \
+	examples/ways/hash/promise \
+	examples/ways/hash/await \
+	examples/ways/hash/channel \
+	examples/ways/hash/threads \
+	examples/ways/hash/processes \
+	examples/ways/fetch/serial \
+	examples/ways/fetch/callback \
+	examples/ways/fetch/promise \
+	examples/ways/fetch/await \
+	examples/ways/fetch/channel \
+	examples/ways/fetch/threads \
+	examples/ways/fetch/processes
+check_PROGRAMS += $(WAYS)
+TESTS += test/ways.sh
+
+check_LTLIBRARIES += examples/ways/libways.la
+examples_ways_libways_la_CPPFLAGS = $(AM_CPPFLAGS) $(CURL_CFLAGS) $(CRYPTO_CFLAGS)
+examples_ways_libways_la_LIBADD = $(EXAMPLE_LIBS) $(CURL_LIBS) $(CRYPTO_LIBS)
+examples_ways_libways_la_SOURCES = \
+	examples/ways/pages.c \
+	examples/ways/pages.h \
+	examples/ways/trace.c \
+	examples/ways/trace.h \
+	examples/ways/tree.c \
+	examples/ways/tree.h \
+	examples/ways/ways.c \
+	examples/ways/ways.h
+
+WAYS_LIBS = examples/ways/libways.la $(EXAMPLE_LIBS)
+examples_ways_server_LDADD = $(EXAMPLE_LIBS)
+examples_ways_hash_serial_LDADD = $(WAYS_LIBS)
+examples_ways_hash_callback_LDADD = $(WAYS_LIBS)
+examples_ways_hash_promise_LDADD = $(WAYS_LIBS)
+examples_ways_hash_await_LDADD = $(WAYS_LIBS)
+examples_ways_hash_channel_LDADD = $(WAYS_LIBS)
+examples_ways_hash_threads_LDADD = $(WAYS_LIBS)
+examples_ways_hash_processes_LDADD = $(WAYS_LIBS)
+examples_ways_fetch_serial_LDADD = $(WAYS_LIBS)
+examples_ways_fetch_callback_LDADD = $(WAYS_LIBS)
+examples_ways_fetch_promise_LDADD = $(WAYS_LIBS)
+examples_ways_fetch_await_LDADD = $(WAYS_LIBS)
+examples_ways_fetch_channel_LDADD = $(WAYS_LIBS)
+examples_ways_fetch_threads_LDADD = $(WAYS_LIBS)
+examples_ways_fetch_processes_LDADD = $(WAYS_LIBS)
+
+# TREE: the folder whose files are hashed; PAGES: how many are fetched; ROUNDS: how often; SVG: where the pictures go.
+TREE = /usr/bin
+PAGES = 64
+ROUNDS = 5
+SVG = .
+ways: $(WAYS)
+	@$(PYTHON3) '$(srcdir)/examples/ways/ways.py' --rounds $(ROUNDS) --tree '$(TREE)' --pages $(PAGES) --svg '$(SVG)' \
+		'$(srcdir)/examples/ways' examples/ways
+else
+ways:
+	@echo "The ways need libcurl and libcrypto, which configure has not found. Install them (Debian and Ubuntu:" >&2
+	@echo "apt-get install libcurl4-openssl-dev libssl-dev) and configure again, or let ./bootstrap ways do all." >&2
+	@exit 1
+endif
+EXTRA_DIST += examples/ways/ways.py test/ways.sh
+
 # --- tour: what the pages in docs/ show ----------------------------------------------------------------------------------
 
 check_PROGRAMS += \

@@ -409,8 +409,10 @@ memcheck: all $(check_LTLIBRARIES) $(check_PROGRAMS) test/selftest_memcheck$(EXE
 variant = $(SHELL) $(top_srcdir)/build-aux/variant $(srcdir)
 
 PHONY += check-asan check-tsan check-clang check-threads
+# By another compiler than `make check`, as a rule: that is two in one.
+ASAN_CC = clang
 check-asan:
-	$(variant) asan --enable-debug CFLAGS='-g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all'
+	$(variant) asan --enable-debug --enable-werror CC=$(ASAN_CC) CFLAGS='-g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all'
 	cd variant-asan && TEST_DIVIDE=10 CK_TIMEOUT_MULTIPLIER=10 \
 	$(MAKE) $(AM_MAKEFLAGS) check TREE_TESTS=
 
@@ -425,6 +427,11 @@ check-tsan:
 check-clang:
 	$(variant) clang --enable-werror CC=clang CXX=clang++
 	cd variant-clang && $(MAKE) $(AM_MAKEFLAGS) check TREE_TESTS=test/symbols.sh
+
+# Those of the tests that are scripts: the continuous integration runs them from a release's tarball.
+PHONY += print-scripts
+print-scripts:
+	@for test in $(TESTS); do case $$test in *.sh) echo $$test;; esac; done
 
 check-threads: all $(check_LTLIBRARIES) $(THREAD_TESTS)
 	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(THREAD_TESTS)'
