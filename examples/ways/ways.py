@@ -129,6 +129,20 @@ class Timeline:
         return "".join(f"  |{''.join(row)}|\n" for row in rows) + more
 
 
+def merged(boxes, gap):
+    """Of (lane, begin, end, who), those of one lane and thread that follow each other more closely than gap as one."""
+    last = {}
+    for lane, begin, end, who in sorted(boxes):
+        before = last.get(lane)
+        if before and before[3] == who and begin - before[2] < gap:
+            before[2] = max(before[2], end)
+            continue
+        if before:
+            yield before
+        last[lane] = [lane, begin, end, who]
+    yield from last.values()
+
+
 def svg(job, timelines):
     """One picture of all forms, on one scale of time."""
     width, lane_height, left, top = 1000, 9, 110, 50
@@ -143,11 +157,11 @@ def svg(job, timelines):
     for form, timeline in timelines.items():
         body.append(f'<text x="8" y="{y + 8}" font-weight="bold">{form}</text>')
         body.append(f'<text x="8" y="{y + 20}" font-size="9">{timeline.length / 1e6:.0f} ms</text>')
-        for span in timeline.spans:
-            row = y + span["lane"] * lane_height
-            box(span["begin"], span["end"], row, COLOURS[span["who"] % len(COLOURS)], 0.35)
-            for begin, end, who in span["runs"]:
-                box(begin, end, row, COLOURS[who % len(COLOURS)], 1)
+        spans = [(span["lane"], span["begin"], span["end"], span["who"]) for span in timeline.spans]
+        runs = [(span["lane"], *run) for span in timeline.spans for run in span["runs"]]
+        for boxes, opacity in ((spans, 0.35), (runs, 1)):
+            for lane, begin, end, who in merged(boxes, longest / width):
+                box(begin, end, y + lane * lane_height, COLOURS[who % len(COLOURS)], opacity)
         y += max(timeline.lanes * lane_height, 24) + 12
     title = escape(f"{job}: a lane is one thing under way, its colour the thread it is on; dark where it runs, light where it waits")
     return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + width + 20}" height="{y + 10}" font-family="sans-serif"'
