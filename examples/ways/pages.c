@@ -27,6 +27,7 @@ struct pages *pages_open(int argc, char **argv) {
 int pages_report(struct pages *pages) {
     int status = EXIT_SUCCESS;
 
+    trace_memory();
     for (size_t i = 0; i < pages->count; i++) {
         struct page *page = &pages->pages[i];
         if (page->status) printf("%ld %zu %s\n", page->status, page->size, page->url);

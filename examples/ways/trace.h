@@ -11,6 +11,6 @@ void trace_begin(size_t item); /* somebody has begun with it */
 void trace_run(size_t item);   /* from here on it has a thread to itself ... */
 void trace_rest(size_t item);  /* ... up to here */
 void trace_end(size_t item);   /* it is done */
-void trace_memory(void);       /* what this process has taken at most, so far: for workers */
+void trace_memory(void);       /* what this process has taken at most, so far */
 
 #endif

@@ -59,6 +59,7 @@ struct tree *tree_open(int argc, char **argv) {
 int tree_report(struct tree *tree) {
     int status = tree->count ? EXIT_SUCCESS : EXIT_FAILURE;
 
+    trace_memory();
     for (size_t i = 0; i < tree->count; i++) {
         struct file *f = &tree->files[i];
         if (f->error || !*f->sum) {

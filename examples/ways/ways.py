@@ -20,8 +20,8 @@ COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f
 TEXT_LANES, TEXT_WIDTH = 8, 72
 
 
-def children_peak(trace):
-    """The sum of the peaks of worker processes, which tell them by lines "m 0 PROCESS THREAD KIB"."""
+def peak(trace):
+    """The sum of the peaks of all processes, which tell them by lines "m 0 PROCESS THREAD KIB"."""
     peaks = {}
     for line in open(trace):
         what, _, pid, _, value = line.split()
@@ -31,7 +31,7 @@ def children_peak(trace):
 
 
 class Run:
-    """One run of a program: what it printed, its times in seconds, its peak memory in KiB."""
+    """One run of a program: what it printed, its times in seconds."""
 
     def __init__(self, command, trace=None):
         environment = dict(os.environ)
@@ -49,7 +49,6 @@ class Run:
         if process.returncode:
             sys.exit(f"{' '.join(command)}: exit status {process.returncode}")
         self.cpu = usage.ru_utime + usage.ru_stime
-        self.memory = usage.ru_maxrss
 
 
 def lines_of(source):
@@ -183,7 +182,7 @@ def job(name, arguments, options):
     for form in FORMS:
         with tempfile.NamedTemporaryFile() as trace:
             traced = Run(command(form), trace.name)
-            peaks[form] = traced.memory + children_peak(trace.name)
+            peaks[form] = peak(trace.name)
             timelines[form] = Timeline(trace.name)
             runs[form].append(traced) if options.check else None
             same = traced.output == runs["serial"][0].output and traced.output
