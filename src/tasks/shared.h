@@ -30,7 +30,7 @@ struct shared_list {
 struct shared_waiter {
     struct shared_waiter *next, *prev;
     struct shared_list *in; /* or NULL */
-    enum { WAITS, CALLED, DONE, REFUSED } state;
+    enum shared_state { WAITS, CALLED, DONE, REFUSED } state;
     promise_value_t value;    /* a sender's; what a receiver got */
     struct shared_port *port; /* NULL: of a thread that sleeps */
     pthread_cond_t *wake;     /* of that */

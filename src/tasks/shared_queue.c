@@ -69,7 +69,8 @@ static void call_receivers(promise_shared_channel_t *ch, struct shared_news *new
 
 /* ---- items ---- */
 
-static void settle_sender(promise_shared_channel_t *ch, struct shared_waiter *w, int state, struct shared_news *news) {
+static void settle_sender(promise_shared_channel_t *ch, struct shared_waiter *w, enum shared_state state,
+                          struct shared_news *news) {
     promise__shared_remove(w);
     ch->sending--;
     w->state = state;
