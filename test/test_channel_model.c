@@ -213,7 +213,7 @@ static void compare(const struct op *op, promise_value_t v) {
         else check(number_in(v) == op->item.value);
         break;
     case CLOSED: check(promise_error_is(v, &promise_errors, PROMISE_ECLOSED)); break;
-    default: check(!"settled");
+    default: check(false); /* it must not have settled */
     }
 }
 

@@ -57,7 +57,7 @@ static enum promise_entry_type type_of(DIR *dir, const struct dirent *d) {
     struct stat s;
 
 #ifdef DT_UNKNOWN
-    if (d->d_type != DT_UNKNOWN) return of_mode(DTTOIF(d->d_type));
+    if (d->d_type != DT_UNKNOWN) return of_mode((mode_t)DTTOIF(d->d_type));
 #endif
     return fstatat(dirfd(dir), d->d_name, &s, AT_SYMLINK_NOFOLLOW) < 0 ? PROMISE_ENTRY_UNKNOWN : of_mode(s.st_mode);
 }
