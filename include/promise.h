@@ -24,6 +24,7 @@
  *     <promise/host.h>      the job queue on any other event loop
  *     <promise/remote.h>    settling from other threads
  *     <promise/channel.h>   values from task to task, and select
+ *     <promise/loops.h>     loops on several threads
  *     <promise/shared_channel.h> values from thread to thread
  *     <promise/child.h>     other programs: starting, feeding, waiting, stopping; commands
  *     <promise/work.h>      blocking functions on other threads
@@ -75,6 +76,7 @@
 #include <promise/iterator.h>
 #include <promise/listener.h>
 #include <promise/loop.h>
+#include <promise/loops.h>
 #include <promise/memory.h>
 #include <promise/mutex.h>
 #include <promise/pool.h>

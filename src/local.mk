@@ -29,6 +29,7 @@ core_headers = \
 	include/promise/iterator.h \
 	include/promise/listener.h \
 	include/promise/loop.h \
+	include/promise/loops.h \
 	include/promise/memory.h \
 	include/promise/mutex.h \
 	include/promise/pool.h \
@@ -146,6 +147,9 @@ libcore_la_SOURCES = \
 	src/tasks/generator.c \
 	src/tasks/generator.h \
 	src/tasks/group.c \
+	src/tasks/loops.c \
+	src/tasks/loops.h \
+	src/tasks/loops_thread.c \
 	src/tasks/mutex.c \
 	src/tasks/mutex.h \
 	src/tasks/pool.c \
@@ -171,6 +175,8 @@ libcore_la_SOURCES = \
 	src/tasks/stack.c \
 	src/tasks/stack.h \
 	src/tasks/stack_guard.c \
+	src/tasks/thread.c \
+	src/tasks/thread.h \
 	src/tasks/turn.c \
 	src/tasks/turn.h \
 	src/tasks/wait_group.c \

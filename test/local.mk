@@ -75,6 +75,7 @@ CHECK_TESTS = \
 	test/test_loop_base \
 	test/test_loop_free \
 	test/test_loop_refused \
+	test/test_loops \
 	test/test_mailbox \
 	test/test_memory \
 	test/test_mutex \
@@ -146,6 +147,7 @@ THREAD_TESTS = \
 	test/test_file \
 	test/test_file_end \
 	test/test_file_open \
+	test/test_loops \
 	test/test_mailbox \
 	test/test_pool_threads \
 	test/test_remote \

@@ -154,7 +154,6 @@ static void stop(void *arg) {
 static void refused(promise_loop_t *loop, struct call *call) {
     promise_resolver_t *resolver = call->resolver;
 
-    if (call->tally) atomic_fetch_sub_explicit(&call->tally->calls, 1, memory_order_relaxed);
     promise_on_cancel(resolver, NULL, NULL);
     promise_reject(resolver, gone(call->function));
     promise__release(call->value);
@@ -198,8 +197,14 @@ promise_t *promise__call_on(promise_loop_t *loop, promise_mailbox_t *mailbox, st
     call->value = v;
     p = promise_new(loop, &call->resolver);
     promise_on_cancel(call->resolver, stop, call);
+    if (!promise_resolver_is_pending(call->resolver)) {
+        refused(loop, call);
+        return p;
+    }
     if (tally) atomic_fetch_add_explicit(&tally->calls, 1, memory_order_relaxed);
-    if (!promise_resolver_is_pending(call->resolver) || promise__mail_send(call->there, &call->mail) < 0) refused(loop, call);
+    if (promise__mail_send(call->there, &call->mail) == 0) return p;
+    if (tally) atomic_fetch_sub_explicit(&tally->calls, 1, memory_order_relaxed);
+    refused(loop, call);
     return p;
 }
 

@@ -1,7 +1,7 @@
 /* Pools: making and freeing them, and those that are everybody's. */
 #include "pool.h"
+#include "thread.h"
 
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,19 +16,8 @@ bool promise__pool_is_nomem(const promise_pool_t *pool) { return pool == &nomem;
 
 /* ---- make ---- */
 
-static size_t processors(void) {
-    long n;
-#if HAVE_SCHED_GETAFFINITY
-    cpu_set_t ours;
-
-    if (sched_getaffinity(0, sizeof ours, &ours) == 0) return (size_t)CPU_COUNT(&ours);
-#endif
-    n = sysconf(_SC_NPROCESSORS_ONLN);
-    return n > 0 ? (size_t)n : 1;
-}
-
 static size_t default_threads(void) {
-    size_t n = processors();
+    size_t n = promise__processors();
 
     return n < LEAST_THREADS ? LEAST_THREADS : n > MOST_DEFAULT_THREADS ? MOST_DEFAULT_THREADS : n;
 }

@@ -1,10 +1,10 @@
 /* A pool's threads: how they start, find work, go idle, and leave. */
 #include "cross.h"
 #include "pool.h"
+#include "thread.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <signal.h>
 #include <time.h>
 
 static _Thread_local struct worker *myself;
@@ -149,9 +149,7 @@ static void *run(void *arg) {
     bool abandoned;
 
     myself = me;
-#if HAVE_PTHREAD_SETNAME_NP
-    pthread_setname_np(pthread_self(), pool->name);
-#endif
+    promise__thread_name(pool->name);
     pthread_mutex_lock(&pool->lock);
     while (start(pool, me)) {
         pthread_mutex_unlock(&pool->lock);
@@ -170,24 +168,6 @@ static void *run(void *arg) {
 
 /* ---- starting ---- */
 
-/* Those that tell of a fault of the thread itself stay; SIGPROF is for profilers. */
-static int create(promise_pool_t *pool, struct worker *w) {
-    static const int kept[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT, SIGPROF};
-    sigset_t blocked, before;
-    pthread_attr_t attributes;
-    int error = pthread_attr_init(&attributes);
-
-    if (error) return error;
-    if (pool->stack_size) pthread_attr_setstacksize(&attributes, pool->stack_size);
-    sigfillset(&blocked);
-    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) sigdelset(&blocked, kept[i]);
-    pthread_sigmask(SIG_SETMASK, &blocked, &before);
-    error = pthread_create(&w->thread, &attributes, run, w);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    return error;
-}
-
 /* Under the lock, which the new thread takes first. */
 static int start_thread(promise_pool_t *pool) {
     struct worker *w = pool->workers, *end = w + pool->max_threads;
@@ -200,7 +180,7 @@ static int start_thread(promise_pool_t *pool) {
     w->busy = false;
     w->pool = pool;
     atomic_fetch_add(&pool->threads, 1);
-    error = create(pool, w);
+    error = promise__thread_start(&w->thread, pool->stack_size, run, w);
     if (!error) return 0;
     atomic_fetch_sub(&pool->threads, 1);
     w->state = FREE;

@@ -1,0 +1,151 @@
+/* A thread with a loop: what runs on it. */
+#include "loops.h"
+
+#include <promise/timer.h>
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "loop.h"
+#include "thread.h"
+
+static _Thread_local struct loops_thread *myself;
+
+struct loops_thread *promise__loops_myself(void) {
+    return myself;
+}
+
+/* ---- init ---- */
+
+static promise_value_t run_init(promise_value_t v, void *arg) {
+    const struct loops_thread *t = arg;
+
+    (void)v;
+    return t->loops->options.init(promise_int((int64_t)t->number), t->loops->options.arg);
+}
+
+promise_value_t promise__loops_give_init(promise_value_t v, void *arg) {
+    (void)v, (void)arg;
+    return myself->init ? promise_adopt(promise_ref(myself->init)) : promise_void();
+}
+
+/* ---- the end ---- */
+
+static void end(struct loops_thread *t) {
+    promise_resolver_t *over = t->over;
+
+    t->over = NULL;
+    if (over) promise_resolve(over, promise_void());
+}
+
+void promise__loops_open_end(struct mail *mail, promise_loop_t *loop) {
+    (void)loop;
+    end((struct loops_thread *)((char *)mail - offsetof(struct loops_thread, end)));
+}
+
+static void graceful_end(void *arg) { end(arg); }
+
+/* ---- stopping: stop runs, then no call is under way, then it ends; or the deadline comes first ---- */
+
+static void all_done(struct tally *tally) {
+    struct loops_thread *t = (struct loops_thread *)tally;
+    promise_resolver_t *idle = t->idle;
+
+    if (!idle || atomic_load(&tally->calls)) return; /* others are on their way */
+    t->idle = NULL;
+    promise_resolve(idle, promise_void());
+}
+
+static void forget_idle(void *arg) {
+    struct loops_thread *t = arg;
+
+    promise_abandon(t->idle);
+    t->idle = NULL;
+}
+
+static promise_value_t run_stop(promise_value_t v, void *arg) {
+    const struct loops_thread *t = arg;
+
+    (void)v;
+    return t->loops->options.stop(promise_int((int64_t)t->number), t->loops->options.arg);
+}
+
+static promise_value_t wait_for_calls(promise_value_t v, void *arg) {
+    struct loops_thread *t = arg;
+    promise_t *p;
+
+    if (promise_is_rejection(v)) promise_unref(promise_from(NULL, v)); /* of stop: it is reported (J7) */
+    if (!atomic_load(&t->tally.calls)) return promise_void();
+    p = promise_new(NULL, &t->idle);
+    promise_on_cancel(t->idle, forget_idle, t);
+    return promise_adopt(p);
+}
+
+/* The end comes also without memory: it is attached. */
+static void end_after(struct loops_thread *t, promise_t *p) {
+    p = promise_attach(p, t, graceful_end);
+    promise__handled(p);
+    promise_unref(p);
+}
+
+void promise__loops_open_stop(struct mail *mail, promise_loop_t *loop) {
+    struct loops_thread *t = (struct loops_thread *)((char *)mail - offsetof(struct loops_thread, stop));
+    promise_t *p;
+
+    if (loop->dying) return;
+    p = t->loops->options.stop ? promise_try(loop, run_stop, t) : promise_from(loop, promise_void());
+    end_after(t, promise_then_catch(p, wait_for_calls, wait_for_calls, t));
+    if (t->loops->deadline_ms < UINT64_MAX) end_after(t, promise_sleep(loop, t->loops->deadline_ms));
+}
+
+/* ---- the thread ---- */
+
+static void loop_gone(struct promise_source *source) { (void)source; } /* its loop is NULL now */
+
+/* 0, or errno. */
+static int open_loop(struct loops_thread *t, promise_t **over) {
+    promise_loop_t *loop = promise_loop_new(NULL);
+
+    if (!loop) return errno == EMFILE || errno == ENFILE ? errno : ENOMEM;
+    t->tally.idle = all_done;
+    promise_source_add(loop, &t->source, loop_gone);
+    t->mailbox = promise_loop_mailbox(loop);
+    *over = promise_new(loop, &t->over);
+    if (t->mailbox && promise_resolver_is_pending(t->over)) return 0;
+    promise_resolve(t->over, promise_void());
+    promise_unref(*over);
+    promise_mailbox_unref(t->mailbox);
+    t->mailbox = NULL;
+    promise_loop_free(loop);
+    return ENOMEM;
+}
+
+/* Until it is told to end. Whoever breaks it off does not end it; a handler that frees it does. */
+static void run(struct loops_thread *t, promise_t *over) {
+    promise_value_t v = {0};
+
+    while (promise_get_state(over) == PROMISE_PENDING) promise_loop_run(t->source.loop, promise_ref(over), &v);
+    promise_value_clear(&v);
+    atomic_fetch_add(&t->loops->cut_off, atomic_load(&t->tally.calls));
+    if (t->over) promise_abandon(t->over);
+    promise_unref(over);
+    promise_unref(t->init);
+    promise_loop_free(t->source.loop);
+}
+
+void *promise__loops_thread(void *arg) {
+    struct loops_thread *t = arg;
+    promise_t *over;
+    char name[16];
+    int error;
+
+    snprintf(name, sizeof name, "%.10s-%u", t->loops->name, (unsigned)t->number % 10000);
+    promise__thread_name(name);
+    myself = t;
+    error = open_loop(t, &over);
+    if (!error && t->loops->options.init) t->init = promise_try(t->source.loop, run_init, t);
+    promise__loops_report(t, error);
+    if (!error) run(t, over);
+    promise__loops_ended(t);
+    return NULL;
+}
