@@ -220,6 +220,7 @@ check_PROGRAMS += \
 	examples/tour/listener \
 	examples/tour/locks \
 	examples/tour/loop \
+	examples/tour/loops \
 	examples/tour/memory \
 	examples/tour/pool \
 	examples/tour/process_pool \
@@ -290,6 +291,8 @@ examples_tour_listener_LDADD = $(EXAMPLE_LIBS)
 examples_tour_locks_SOURCES = examples/tour/locks.c $(TOUR)
 examples_tour_locks_LDADD = $(EXAMPLE_LIBS)
 examples_tour_loop_LDADD = $(EXAMPLE_LIBS)
+examples_tour_loops_SOURCES = examples/tour/loops.c $(TOUR)
+examples_tour_loops_LDADD = $(EXAMPLE_LIBS)
 examples_tour_memory_LDADD = $(EXAMPLE_LIBS)
 examples_tour_promise_SOURCES = examples/tour/promise.c $(TOUR)
 examples_tour_promise_LDADD = $(EXAMPLE_LIBS)
@@ -340,6 +343,7 @@ EXTRA_DIST += \
 	examples/tour/listener.expected \
 	examples/tour/locks.expected \
 	examples/tour/loop.expected \
+	examples/tour/loops.expected \
 	examples/tour/memory.expected \
 	examples/tour/pool.expected \
 	examples/tour/process_pool.expected \

@@ -76,6 +76,7 @@ CHECK_TESTS = \
 	test/test_loop_free \
 	test/test_loop_refused \
 	test/test_loops \
+	test/test_loops_random \
 	test/test_mailbox \
 	test/test_memory \
 	test/test_mutex \
@@ -148,6 +149,7 @@ THREAD_TESTS = \
 	test/test_file_end \
 	test/test_file_open \
 	test/test_loops \
+	test/test_loops_random \
 	test/test_mailbox \
 	test/test_pool_threads \
 	test/test_remote \
