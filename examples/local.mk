@@ -211,6 +211,7 @@ check_PROGRAMS += \
 	examples/tour/file \
 	examples/tour/function \
 	examples/tour/generator \
+	examples/tour/getaddrinfo \
 	examples/tour/group \
 	examples/tour/hello \
 	examples/tour/host \
@@ -279,6 +280,8 @@ examples_tour_pool_LDADD = $(EXAMPLE_LIBS)
 examples_tour_process_pool_SOURCES = examples/tour/process_pool.c $(TOUR)
 examples_tour_process_pool_LDADD = $(EXAMPLE_LIBS)
 examples_tour_hello_LDADD = $(EXAMPLE_LIBS)
+examples_tour_getaddrinfo_SOURCES = examples/tour/getaddrinfo.c $(TOUR)
+examples_tour_getaddrinfo_LDADD = $(EXAMPLE_LIBS)
 examples_tour_host_LDADD = $(EXAMPLE_LIBS)
 examples_tour_http_client_SOURCES = examples/tour/http_client.c $(TOUR)
 examples_tour_http_client_LDADD = $(EXAMPLE_LIBS)
@@ -334,6 +337,7 @@ EXTRA_DIST += \
 	examples/tour/file.expected \
 	examples/tour/function.expected \
 	examples/tour/generator.expected \
+	examples/tour/getaddrinfo.expected \
 	examples/tour/group.expected \
 	examples/tour/hello.expected \
 	examples/tour/host.expected \

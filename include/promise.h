@@ -39,6 +39,7 @@
  *     <promise/address.h>   addresses of sockets
  *     <promise/file.h>      files, whole or open, on threads of their own
  *     <promise/directory.h> what is in a directory, and in all below
+ *     <promise/getaddrinfo.h> names to addresses, and back, as the system has them
  *     <promise/connect_name.h> connecting by name, to whichever address answers (libpromise)
  *     <promise/dns.h>       names to addresses, and back (libpromise)
  *     <promise/http.h>      HTTP messages (libpromise)
@@ -68,6 +69,7 @@
 #include <promise/file.h>
 #include <promise/function.h>
 #include <promise/generator.h>
+#include <promise/getaddrinfo.h>
 #include <promise/group.h>
 #include <promise/host.h>
 #include <promise/http.h>

@@ -24,6 +24,7 @@ core_headers = \
 	include/promise/file.h \
 	include/promise/function.h \
 	include/promise/generator.h \
+	include/promise/getaddrinfo.h \
 	include/promise/group.h \
 	include/promise/host.h \
 	include/promise/iterator.h \
@@ -146,6 +147,7 @@ libcore_la_SOURCES = \
 	src/tasks/function.h \
 	src/tasks/generator.c \
 	src/tasks/generator.h \
+	src/tasks/getaddrinfo.c \
 	src/tasks/group.c \
 	src/tasks/loops.c \
 	src/tasks/loops.h \

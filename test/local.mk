@@ -38,6 +38,7 @@ CHECK_TESTS = \
 	test/test_directory \
 	test/test_dns \
 	test/test_dns_end \
+	test/test_dns_system \
 	test/test_error \
 	test/test_executor \
 	test/test_faults \
@@ -45,6 +46,7 @@ CHECK_TESTS = \
 	test/test_fd_object \
 	test/test_function \
 	test/test_generator \
+	test/test_getaddrinfo \
 	test/test_group \
 	test/test_file \
 	test/test_file_end \
@@ -82,9 +84,9 @@ CHECK_TESTS = \
 	test/test_mutex \
 	test/test_name \
 	test/test_oom \
-	test/test_process_end \
 	test/test_pool \
 	test/test_pool_threads \
+	test/test_process_end \
 	test/test_process_fault \
 	test/test_process_pool \
 	test/test_process_stress \
@@ -238,6 +240,7 @@ test_test_dns_SOURCES = test/test_dns.c $(DNS_SUPPORT)
 test_test_dns_LDADD = $(NET_TEST_LIBS)
 test_test_dns_end_SOURCES = test/test_dns_end.c $(DNS_SUPPORT)
 test_test_dns_end_LDADD = $(NET_TEST_LIBS)
+test_test_dns_system_LDADD = $(NET_TEST_LIBS)
 
 # What the tests of TLS share beside that.
 if HAVE_TLS

@@ -8,7 +8,8 @@
  * the hosts file, localhost), the answer comes from the loop's drain all the same (2.2.4).
  *
  * This asks the name servers itself and knows the hosts file; what else the system may be configured to look into (LDAP,
- * mDNS, ... of nsswitch.conf) it does not. Answers are not kept: the configuration is read again whenever there was nothing
+ * mDNS, ... of nsswitch.conf) it does not, unless it is told to leave the asking to the system (by_system), which takes a
+ * thread (<promise/getaddrinfo.h>) and says less of what went wrong. Answers are not kept: the configuration is read again whenever there was nothing
  * to ask, and a server that has to be asked again is asked from another port. An answer has 32 addresses of each family at
  * most, and must fit into a datagram of 512 bytes.
  *
@@ -19,7 +20,7 @@
 
 #include <promise/address.h>
 #include <promise/error.h>
-#include <promise/promise.h>
+#include <promise/pool.h>
 
 PROMISE_BEGIN
 
@@ -54,6 +55,8 @@ struct promise_dns_options {
     bool no_system;                 /* a file that is not named here is not used, instead of the system's */
     uint64_t timeout_ms;            /* for each attempt; 0: as resolv_conf says, or 5,000 */
     unsigned attempts;              /* how often to ask; 0: as resolv_conf says, or 3; at most 255 */
+    bool by_system;                 /* getaddrinfo(3) instead of all the above, on threads; addresses are in its order */
+    promise_pool_t *pool;           /* whose threads; NULL: promise_pool_for_names(). Borrowed as long as the object lives */
     void *reserved[4];
 };
 

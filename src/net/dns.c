@@ -8,6 +8,7 @@
 #include <event2/util.h>
 
 #include <promise/combine.h>
+#include <promise/getaddrinfo.h>
 #include <promise/loop.h>
 #include <promise/memory.h>
 
@@ -105,6 +106,8 @@ static bool set_options(promise_dns_t *dns, const struct promise_dns_options *o)
     dns->named = o->resolv_conf;
     dns->timeout_ms = o->timeout_ms;
     dns->attempts = o->attempts;
+    dns->by_system = o->by_system;
+    dns->pool = o->pool;
     return set_servers(dns, o->nameservers) && ok;
 }
 
@@ -119,6 +122,7 @@ static void dns_free(promise_dns_t *dns) {
 static void gone(struct promise_source *source) {
     promise_dns_t *dns = (promise_dns_t *)source; /* its first member */
 
+    promise__dns_systems_close(dns, promise_was_canceled());
     promise__dns_queries_close(dns, promise_was_canceled());
     dns_free(dns);
 }
@@ -157,10 +161,14 @@ promise_dns_t *promise_dns_default(promise_loop_t *loop) {
 }
 
 void promise_dns_close(promise_dns_t *dns) {
+    promise_value_t why = promise_void();
+
     if (!dns || promise_source_nomem_loop(dns)) return;
+    promise_value_set(&why, promise_throw_at(NULL, &promise_errors, PROMISE_ECLOSED, "lookup: the resolver was closed"));
     promise_source_remove(&dns->source);
-    promise__dns_queries_close(dns,
-                               promise_throw_at(NULL, &promise_errors, PROMISE_ECLOSED, "lookup: the resolver was closed"));
+    promise__dns_systems_close(dns, why);
+    promise__dns_queries_close(dns, why);
+    promise_value_clear(&why);
     dns_free(dns);
 }
 
@@ -224,12 +232,13 @@ static promise_value_t sorted(promise_value_t all, enum promise_dns_family famil
     return ok ? promise__dns_error(host, PROMISE_DNS_ENODATA) : promise_out_of_memory();
 }
 
-/* The addresses of a host for which no name server has to be asked; or void. */
+/* The addresses of a host for which nobody has to be asked; or void. */
 static promise_value_t known(const promise_dns_t *dns, const char *host) {
     struct promise_address address;
     promise_value_t v;
 
-    if (promise_address_parse(&address, host, 0) < 0) return promise__hosts_addresses(dns->hosts_file, host);
+    if (promise_address_parse(&address, host, 0) < 0)
+        return dns->by_system ? promise_void() : promise__hosts_addresses(dns->hosts_file, host);
     v = promise_address_value(&address);
     return promise_is_rejection(v) ? v : promise_list(1, &v);
 }
@@ -253,6 +262,13 @@ static promise_value_t merge(promise_value_t both, void *arg) {
     return promise_out_of_memory();
 }
 
+static promise_t *look_up_by_system(promise_dns_t *dns, const char *host, enum promise_dns_family family) {
+    int af = family == PROMISE_DNS_IPV4 ? AF_INET : family == PROMISE_DNS_IPV6 ? AF_INET6 : AF_UNSPEC;
+    const struct promise_getaddrinfo_options options = {.family = af};
+
+    return promise__dns_ask_system(dns, host, promise_getaddrinfo(dns->source.loop, dns->pool, host, NULL, &options));
+}
+
 promise_t *promise_dns_lookup(promise_dns_t *dns, const char *host, enum promise_dns_family family) {
     promise_loop_t *loop = nomem_loop(dns, __func__);
     promise_value_t v = refused(dns);
@@ -270,6 +286,7 @@ promise_t *promise_dns_lookup(promise_dns_t *dns, const char *host, enum promise
         promise_value_clear(&v);
         return p;
     }
+    if (dns->by_system) return look_up_by_system(dns, host, family);
     if (!is_name(host)) return promise_from(loop, promise__dns_error(host, PROMISE_DNS_EBADNAME));
     if (family == PROMISE_DNS_IPV4) return promise__dns_ask(dns, DNS_ADDRESS_4, host, NULL);
     if (family == PROMISE_DNS_IPV6) return promise__dns_ask(dns, DNS_ADDRESS_6, host, NULL);
@@ -289,8 +306,9 @@ promise_t *promise_dns_reverse(promise_dns_t *dns, const struct promise_address 
     family = address && address->size ? address->storage.ss_family : AF_UNSPEC;
     if (family != AF_INET && family != AF_INET6)
         return promise_from(loop, bad_argument(__func__, "address is no IPv4 or IPv6 address"));
+    promise_address_host(address, text, sizeof text);
+    if (dns->by_system) return promise__dns_ask_system(dns, text, promise_getnameinfo(loop, dns->pool, address));
     v = promise__hosts_name(dns->hosts_file, address);
     if (!promise_is_void(v)) return promise_from(loop, v);
-    promise_address_host(address, text, sizeof text);
     return promise__dns_ask(dns, DNS_NAME, text, address);
 }

@@ -4,11 +4,13 @@
  *     dns.c        the object, its configuration, and the functions of <promise/dns.h>
  *     dns_query.c  one question to the name servers (evdns)
  *     dns_hosts.c  the hosts file
+ *     dns_system.c one question to the system, instead of the two
  */
 #ifndef PROMISE_NET_DNS_H
 #define PROMISE_NET_DNS_H
 
 #include <promise/dns.h>
+#include <promise/pool.h>
 #include <promise/source.h>
 
 #include <event2/event.h>
@@ -16,6 +18,7 @@
 
 struct evdns_base;
 struct dns_query;
+struct dns_system;
 
 struct dns_server {
     struct sockaddr_storage address;
@@ -29,13 +32,16 @@ struct promise_dns {
     bool named;            /* resolv_conf must be there: the options name it */
     char *hosts_file;      /* NULL: none */
     struct dns_server *servers;
-    size_t server_count;       /* 0: those of resolv_conf */
-    uint64_t timeout_ms;       /* 0: as resolv_conf says */
-    unsigned attempts;         /* the same */
-    struct evdns_base *evdns;  /* NULL while there are no queries: see tidy() */
-    struct dns_query *queries; /* under way, or cancelled but still libevent's */
-    size_t pending;            /* those under way */
-    struct event tidy;         /* made active when a query has ended */
+    size_t server_count;        /* 0: those of resolv_conf */
+    uint64_t timeout_ms;        /* 0: as resolv_conf says */
+    unsigned attempts;          /* the same */
+    bool by_system;             /* none of the above counts */
+    promise_pool_t *pool;       /* for that */
+    struct dns_system *systems; /* what the system was asked, and has not answered */
+    struct evdns_base *evdns;   /* NULL while there are no queries: see tidy() */
+    struct dns_query *queries;  /* under way, or cancelled but still libevent's */
+    size_t pending;             /* those under way */
+    struct event tidy;          /* made active when a query has ended */
 };
 
 /* A rejection of promise_dns_errors; the message is "lookup host: ..." in the words of the code. */
@@ -55,6 +61,13 @@ promise_t *promise__dns_ask(promise_dns_t *dns, enum dns_kind kind, const char *
 void promise__dns_queries_open(promise_dns_t *dns);
 /* Nothing is asked any more; what was is rejected with reason. The object may be freed then. */
 void promise__dns_queries_close(promise_dns_t *dns, promise_value_t reason);
+
+/* ---- dns_system.c ---- */
+
+/* Follows what the system was asked about host, in words, as long as the object is open; its errors are ours then. */
+promise_t *promise__dns_ask_system(promise_dns_t *dns, const char *host, promise_t *asked);
+/* The same as promise__dns_queries_close. */
+void promise__dns_systems_close(promise_dns_t *dns, promise_value_t reason);
 
 /* ---- dns_hosts.c ---- */
 

@@ -18,6 +18,7 @@ libnet_la_SOURCES = \
 	src/net/dns.h \
 	src/net/dns_hosts.c \
 	src/net/dns_query.c \
+	src/net/dns_system.c \
 	src/net/http_answer.c \
 	src/net/http_body.c \
 	src/net/http_client.c \
