@@ -146,10 +146,12 @@ THREAD_TESTS = \
 	test/test_context_ucontext \
 	test/test_coroutine_threads \
 	test/test_directory \
+	test/test_dns_system \
 	test/test_executor \
 	test/test_file \
 	test/test_file_end \
 	test/test_file_open \
+	test/test_getaddrinfo \
 	test/test_loops \
 	test/test_loops_random \
 	test/test_mailbox \
