@@ -69,7 +69,8 @@ static void put_link(const struct crawl *crawl, const struct link *link) {
 static size_t put_links(struct crawl *crawl) {
     size_t broken = 0;
     const struct link *last = NULL;
-    if (crawl->n_links) qsort(crawl->links, crawl->n_links, sizeof *crawl->links, compare);
+    if (!crawl->n_links) return 0;
+    qsort(crawl->links, crawl->n_links, sizeof *crawl->links, compare);
     for (const struct link *link = crawl->links; link < crawl->links + crawl->n_links; link++) {
         if (link->to && code_of_link(link) == FETCH_OK) continue;
         if (last && compare(last, link) == 0) continue;

@@ -11,7 +11,8 @@
  * with the signals blocked that are not the thread's own fault, and leave when there was none for a while.
  *
  * There are three that are everybody's, made with the first use: for functions (promise_work() with NULL), for files, and for
- * names. They end with the program, and need not be freed.
+ * names. They end with the program, and need not be freed. Where functions use a library that keeps something for each thread
+ * and cleans up when the program exits, as OpenSSL does, promise_pool_shutdown() before that lets its threads end in time.
  *
  * In a child of fork(2), which has none of its parent's threads, each pool is as new: what had been given to it stays with
  * the parent.

@@ -21,6 +21,7 @@ int main(int argc, char **argv) {
     ways_run(loop, promise_group_wait(group));
     promise_channel_unref(world.files);
     promise_loop_free(loop);
+    (void)promise_pool_shutdown(UINT64_MAX); /* what libcrypto has kept for each thread goes with it */
     return tree_report(world.tree);
 }
 

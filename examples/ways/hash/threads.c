@@ -10,6 +10,7 @@ int main(int argc, char **argv) {
 
     ways_run(loop, promise_each(tree_items(loop, tree), 64, begin, NULL));
     promise_loop_free(loop);
+    (void)promise_pool_shutdown(UINT64_MAX); /* what libcrypto has kept for each thread goes with it */
     return tree_report(tree);
 }
 
