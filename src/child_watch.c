@@ -1,8 +1,8 @@
 /*
- * Being told that a child has ended. By a descriptor of the process where the kernel has them (Linux 5.3): it cannot be missed, and takes
- * nothing away from others. Else by SIGCHLD: which says neither who nor how many, so that each child is looked at, by its number (R25);
- * and which others may have taken away: another event_base that has the signals, or a handler of the program's. So they are
- * looked at now and then, too.
+ * Being told that a child has ended. By a descriptor of the process where the kernel has them (Linux 5.3): it cannot be
+ * missed, and takes nothing away from others. Else by SIGCHLD: which says neither who nor how many, so that each child is
+ * looked at, by its number (R25); and which others may have taken away: another event_base that has the signals, or a handler
+ * of the program's. So they are looked at now and then, too.
  */
 #include "child.h"
 

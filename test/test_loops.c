@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { N = 3 };
@@ -171,6 +172,30 @@ START_TEST(names_and_signals) {
     ck_assert_uint_ge(promise_loops_count(loops), 1);
     v = outcome(promise_loops_run_on(loop, loops, 0, thread_name, promise_void()));
     ck_assert_str_eq(promise_as_string(v), "loop-0");
+    close_loops();
+}
+END_TEST
+
+static promise_value_t processor_time(promise_value_t v, void *arg) { /* of the thread, in microseconds */
+    struct timespec t;
+
+    (void)v, (void)arg;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return promise_int((int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000);
+}
+/* Processor time, not that of the clock: a thread that looks again and again takes most of it, however busy the machine. */
+START_TEST(idle_threads_wait) {
+    enum { WAIT_MS = 200 };
+    int64_t used[N];
+
+    open_loops(&three);
+    for (size_t i = 0; i < N; i++)
+        used[i] = promise_as_int(outcome(promise_loops_run_on(loop, loops, i, processor_time, promise_void())));
+    outcome(promise_sleep(loop, WAIT_MS));
+    for (size_t i = 0; i < N; i++) {
+        used[i] = promise_as_int(outcome(promise_loops_run_on(loop, loops, i, processor_time, promise_void()))) - used[i];
+        ck_assert_int_lt(used[i], WAIT_MS * 1000 / 4);
+    }
     close_loops();
 }
 END_TEST
@@ -489,6 +514,7 @@ int main(void) {
     tcase_add_test(threads, H3_a_copy_for_each);
     tcase_add_test(threads, H2_they_call_each_other);
     tcase_add_test(threads, names_and_signals);
+    tcase_add_test(threads, idle_threads_wait);
     tcase_add_test(threads, init_comes_first);
     tcase_add_test(threads, init_fails_on_one);
     tcase_add_test(threads, O2_no_more_threads);

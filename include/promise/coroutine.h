@@ -56,7 +56,8 @@ PROMISE_API PROMISE_MUST_USE promise_t *promise_then_async_with(promise_t *p, co
  * goes on at once (but after many in a row the loop has its turn, J1). A promise that waits for this coroutine is ECYCLE. */
 PROMISE_API int promise_await(promise_t *p, promise_value_t *v);
 /* Calls fn(arg) at the coroutine's end, on every path, before its promise settles; several are called last first. fn may await.
- * The coroutine's function has returned by then, so that arg must not point to a local variable of its. Without memory, it has the reserve of promise_attach(). fn must not be NULL. */
+ * The coroutine's function has returned by then, so that arg must not point to a local variable of its. Without memory, it
+ * has the reserve of promise_attach(). fn must not be NULL. */
 PROMISE_API void promise_defer(void (*fn)(void *arg), void *arg);
 
 /* ---- query ---- */

@@ -9,9 +9,9 @@
  *
  * This asks the name servers itself and knows the hosts file; what else the system may be configured to look into (LDAP,
  * mDNS, ... of nsswitch.conf) it does not, unless it is told to leave the asking to the system (by_system), which takes a
- * thread (<promise/getaddrinfo.h>) and says less of what went wrong. Answers are not kept: the configuration is read again whenever there was nothing
- * to ask, and a server that has to be asked again is asked from another port. An answer has 32 addresses of each family at
- * most, and must fit into a datagram of 512 bytes.
+ * thread (<promise/getaddrinfo.h>) and says less of what went wrong. Answers are not kept: the configuration is read again
+ * whenever there was nothing to ask, and a server that has to be asked again is asked from another port. An answer has 32
+ * addresses of each family at most, and must fit into a datagram of 512 bytes.
  *
  * libevent says on its log (event_set_log_callback(), else standard error) when a name server does not answer.
  */

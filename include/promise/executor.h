@@ -1,16 +1,17 @@
 /*
- * promise_executor_t: one interface in front of whatever runs functions: the loop itself, a pool of threads, a pool of processes,
- * or an engine of yours, which may have them run on other machines.
+ * promise_executor_t: one interface in front of whatever runs functions: the loop itself, a pool of threads, a pool of
+ * processes, or an engine of yours, which may have them run on other machines.
  *
  *     static const struct promise_function functions[] = {{"hash", hash}, {NULL, NULL}};   // <promise/function.h>
  *     promise_executor_t *ex = many ? promise_executor_threads(loop, NULL, functions) : promise_executor_loop(loop, functions);
  *     promise_executor_limit(ex, 16, 1000);
  *     promise_t *p = promise_then(promise_execute(ex, "hash", page), got_hash, NULL);
  *
- * Wherever it runs: a function has a name, is given bytes and gives bytes, or a rejection, with the same domain, code, message and
- * causes; ENOENT names a function that is not there. A call that waits is taken out when it is cancelled; one that runs is
- * stopped as far as the engine can: the process is killed, the thread is told, the loop finishes what it is in. How many may run
- * at a time is a limit of the executor's, in front of any engine; the others wait, in the order of the calls.
+ * Wherever it runs: a function has a name, is given bytes and gives bytes, or a rejection, with the same domain, code,
+ * message and causes; ENOENT names a function that is not there. A call that waits is taken out when it is cancelled; one
+ * that runs is stopped as far as the engine can: the process is killed, the thread is told, the loop finishes what it is in.
+ * How many may run at a time is a limit of the executor's, in front of any engine; the others wait, in the order of the
+ * calls.
  */
 #ifndef PROMISE_EXECUTOR_H
 #define PROMISE_EXECUTOR_H
@@ -29,8 +30,8 @@ typedef struct promise_executor promise_executor_t;
 /* What an engine must do. Fields may be added at the end in later versions: size says how many this one has. */
 struct promise_engine {
     size_t size; /* sizeof(struct promise_engine) */
-    /* Has the function of that name run with bytes, which are lent, and gives the promise of what it gives: bytes, a string or void,
-     * or a rejection. Cancelling that promise stops the work (K2). name is borrowed during the call. */
+    /* Has the function of that name run with bytes, which are lent, and gives the promise of what it gives: bytes, a string
+     * or void, or a rejection. Cancelling that promise stops the work (K2). name is borrowed during the call. */
     promise_t *(*run)(void *data, promise_loop_t *loop, const char *name, promise_value_t bytes);
     /* promise_executor_close() waits for this, once all calls have settled. NULL: there is nothing to wait for. */
     promise_t *(*close)(void *data, promise_loop_t *loop);
@@ -64,7 +65,8 @@ PROMISE_API void promise_executor_free(promise_executor_t *executor);
 
 /* ---- act ---- */
 
-/* At most in_flight calls run at a time, and queue_limit wait: the next one is rejected with PROMISE_EFULL. 0, as at first: no limit. */
+/* At most in_flight calls run at a time, and queue_limit wait: the next one is rejected with PROMISE_EFULL. 0, as at first:
+ * no limit. */
 PROMISE_API void promise_executor_limit(promise_executor_t *executor, size_t in_flight, size_t queue_limit);
 /* Calls the function of that name with bytes (or a string, or void): its bytes, or its rejection. */
 PROMISE_API PROMISE_MUST_USE promise_t *promise_execute(promise_executor_t *executor, const char *name, promise_value_t bytes);

@@ -30,17 +30,17 @@ struct promise_function {
 
 /* The one of that name, or NULL; a table that is NULL has none. */
 PROMISE_API const struct promise_function *promise_function_find(const struct promise_function *functions, const char *name);
-/* Calls it, on any thread, with bytes, a string or void: its bytes, or its rejection; EINVAL when it gives, or is given, anything
- * else, and ENOENT when there is none of that name. bytes that is a rejection is what comes back. */
+/* Calls it, on any thread, with bytes, a string or void: its bytes, or its rejection; EINVAL when it gives, or is given,
+ * anything else, and ENOENT when there is none of that name. bytes that is a rejection is what comes back. */
 PROMISE_API PROMISE_MUST_USE promise_value_t promise_function_call(const struct promise_function *functions, const char *name,
                                                                    promise_value_t bytes);
 
 /* A rejection as bytes, in a form that does not depend on the machine; its cause too, and so on, 64 deep. A reason that is no
  * error travels as its text. The ENOMEM rejection when out of memory. */
 PROMISE_API PROMISE_MUST_USE promise_value_t promise_error_pack(promise_value_t rejection);
-/* The rejection again. A domain is found by its name: among domains (ending in NULL; NULL: none), which should have all that the
- * program makes itself, and the library's own. Of others the name is kept, as a domain that lasts as long as the program; there
- * is room for 64 such. Bytes that are no rejection are EPROTO. */
+/* The rejection again. A domain is found by its name: among domains (ending in NULL; NULL: none), which should have all that
+ * the program makes itself, and the library's own. Of others the name is kept, as a domain that lasts as long as the program;
+ * there is room for 64 such. Bytes that are no rejection are EPROTO. */
 PROMISE_API PROMISE_MUST_USE promise_value_t promise_error_unpack(promise_value_t bytes,
                                                                   const struct promise_domain *const *domains);
 

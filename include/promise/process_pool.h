@@ -20,7 +20,8 @@
  * when its worker ends. Workers end with the program, however that ends. A function may use anything, a loop of its own too.
  *
  * A call is rejected, and its worker replaced, when it crashes or exits (promise_exit_errors, naming the signal or the status),
- * or takes too long (PROMISE_ETIMEDOUT); one that is cancelled is killed (K2). A call that had not begun is given to another worker.
+ * or takes too long (PROMISE_ETIMEDOUT); one that is cancelled is killed (K2). A call that had not begun is given to another
+ * worker.
  */
 #ifndef PROMISE_PROCESS_POOL_H
 #define PROMISE_PROCESS_POOL_H
@@ -55,25 +56,26 @@ struct promise_process_options {
 };
 
 /* options NULL is an EINVAL rejection, as all that is wrong in them: of everything that is asked of the pool (O2). So is EBUSY
- * where start is PROMISE_PROCESS_FORK and the program has threads, or this is a coroutine, with its small stack. The pool lives until promise_process_pool_free(), or goes with
- * its loop. One that has nothing to do does not keep the loop running. */
+ * where start is PROMISE_PROCESS_FORK and the program has threads, or this is a coroutine, with its small stack. The pool
+ * lives until promise_process_pool_free(), or goes with its loop. One that has nothing to do does not keep the loop running. */
 PROMISE_API PROMISE_MUST_USE promise_process_pool_t *promise_process_pool_new(promise_loop_t *loop,
                                                                               const struct promise_process_options *options);
-/* No more calls: they are rejected with PROMISE_ECLOSED. Void, when those that there are have settled and all processes are gone;
- * what is left after deadline_ms is killed, and rejected with PROMISE_ECLOSED. Cancelling the promise changes nothing. */
+/* No more calls: they are rejected with PROMISE_ECLOSED. Void, when those that there are have settled and all processes are
+ * gone; what is left after deadline_ms is killed, and rejected with PROMISE_ECLOSED. Cancelling the promise changes nothing. */
 PROMISE_API PROMISE_MUST_USE promise_t *promise_process_pool_close(promise_process_pool_t *pool, uint64_t deadline_ms);
 /* Kills all that there is, rejects with PROMISE_ECLOSED, and waits until the processes are gone. NULL is fine. */
 PROMISE_API void promise_process_pool_free(promise_process_pool_t *pool);
 
-/* First in main(), where start is PROMISE_PROCESS_EXEC: does nothing in the program itself; in a process that a pool has executed, it
- * does what the pool asks for and ends the process with the pool. Programs that run as another user than they were started by
- * (set-user-ID) never take it for such a process. */
+/* First in main(), where start is PROMISE_PROCESS_EXEC: does nothing in the program itself; in a process that a pool has
+ * executed, it does what the pool asks for and ends the process with the pool. Programs that run as another user than they
+ * were started by (set-user-ID) never take it for such a process. */
 PROMISE_API void promise_process_worker(const struct promise_function *functions);
 
 /* ---- use ---- */
 
-/* Calls the function of that name, in a worker, with bytes (or a string, or void): bytes, or its rejection. In the order of the calls.
- * ENOENT when there is none of that name. Cancelling a call that waits takes it out; the worker of one that runs is killed. */
+/* Calls the function of that name, in a worker, with bytes (or a string, or void): bytes, or its rejection. In the order of
+ * the calls. ENOENT when there is none of that name. Cancelling a call that waits takes it out; the worker of one that runs
+ * is killed. */
 PROMISE_API PROMISE_MUST_USE promise_t *promise_process_run(promise_process_pool_t *pool, const char *name,
                                                             promise_value_t bytes);
 

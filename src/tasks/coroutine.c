@@ -232,7 +232,8 @@ static PROMISE_NOINLINE int await_settled(promise_loop_t *loop, promise_t *q, pr
     return hold(v, outcome_of(loop, q));
 }
 
-/* No value is counted, and q has no more to it than a value: the usual awaits, without a call, and so without registers to keep.
+/* No value is counted, and q has no more to it than a value: the usual awaits, without a call, and so without registers to
+ * keep.
  */
 static inline bool is_plain(promise_value_t outcome, uint32_t flags, const promise_value_t *v) {
     uint32_t more = FLAG_QUEUED | FLAG_LISTED | FLAG_NAMED | FLAG_RESOLVERS | FLAG_REPORTED | FLAG_ITEM;

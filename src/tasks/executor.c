@@ -1,6 +1,6 @@
 /*
- * Executors: a queue in front of an engine. A call is two promises: the caller's, which is settled or cancelled at any time, and
- * the engine's, which takes the time that it takes; between them is a flight, which counts until the latter has settled.
+ * Executors: a queue in front of an engine. A call is two promises: the caller's, which is settled or cancelled at any time,
+ * and the engine's, which takes the time that it takes; between them is a flight, which counts until the latter has settled.
  */
 #include <promise/executor.h>
 

@@ -1,15 +1,15 @@
 /*
- * A process pool from the inside, as its sources share it: process_pool.c (what is asked of it), process_work.c (who runs what, and
- * who is started), process_call.c (one worker and its call), process_link.c (the starter, from here), process_starter.c and
- * process_worker.c (what runs in the other processes), and process_frame.c (what goes between).
+ * A process pool from the inside, as its sources share it: process_pool.c (what is asked of it), process_work.c (who runs
+ * what, and who is started), process_call.c (one worker and its call), process_link.c (the starter, from here),
+ * process_starter.c and process_worker.c (what runs in the other processes), and process_frame.c (what goes between).
  *
  *      program ──orders, reports──▶ starter ──forks──▶ worker, worker, ...
  *         └───────────────calls, results──────────────────┘
  *
  * The starter is a process with one thread and nothing of ours open: forked from us while we had one thread, or our program
- * executed anew. It forks the workers, those that replace others too, whatever we have become meanwhile; and it waits for them, by
- * their numbers (R25). One that has ended stays a zombie until we said that we know (ORDER_REAP): so its number is nobody else's,
- * and we may kill it ourselves at any time.
+ * executed anew. It forks the workers, those that replace others too, whatever we have become meanwhile; and it waits for
+ * them, by their numbers (R25). One that has ended stays a zombie until we said that we know (ORDER_REAP): so its number is
+ * nobody else's, and we may kill it ourselves at any time.
  */
 #ifndef PROMISE_SRC_TASKS_PROCESS_H
 #define PROMISE_SRC_TASKS_PROCESS_H
@@ -48,8 +48,8 @@ void promise__frame_start(struct frame_reader *r, uint64_t most);
 void promise__frame_drop(struct frame_reader *r); /* what it has */
 /* Where what comes is to be put: a place of its own, and a block behind it, which is only used until promise__frame_got(). */
 void promise__frame_room(struct frame_reader *r, char block[FRAME_BLOCK], struct iovec room[2]);
-/* So much has come there: 1 when that is all, 0 when there is more to come, or -1 with errno: EPROTO where it is no frame, or goes on
- * behind its end, EMSGSIZE where it is too large. */
+/* So much has come there: 1 when that is all, 0 when there is more to come, or -1 with errno: EPROTO where it is no frame, or
+ * goes on behind its end, EMSGSIZE where it is too large. */
 int promise__frame_got(struct frame_reader *r, const char block[FRAME_BLOCK], size_t size);
 /* The bytes, which are the caller's from then on. */
 promise_value_t promise__frame_take(struct frame_reader *r);

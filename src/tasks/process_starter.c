@@ -1,6 +1,6 @@
 /*
- * The starter: forks workers as it is told to, and waits for them. It has one thread and does nothing else, so that what it forks
- * is as clean as it is itself; its own end, and that of all workers, is the end of its socket.
+ * The starter: forks workers as it is told to, and waits for them. It has one thread and does nothing else, so that what it
+ * forks is as clean as it is itself; its own end, and that of all workers, is the end of its socket.
  */
 #include "tasks/process.h"
 

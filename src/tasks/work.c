@@ -85,8 +85,8 @@ static void rouse(struct mail *mail, promise_loop_t *loop) {
     promise__pool_unref(pool);
 }
 
-/* In a drain, who is woken may take the processor from us, just to find that there is no more than one thing to do: so a pool is
- * roused for the first work, and for the others when the drain has ended. */
+/* In a drain, who is woken may take the processor from us, just to find that there is no more than one thing to do: so a pool
+ * is roused for the first work, and for the others when the drain has ended. */
 static bool is_first(struct event_host *h, promise_pool_t *pool) {
     struct works *works = &h->works;
 
