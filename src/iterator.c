@@ -6,7 +6,7 @@
 #include "tasks/generator.h"
 
 struct waiter { /* a promise_next() that came while a call was under way */
-    struct waiter *next;
+    struct waiter *next, **link; /* link: what points to it */
     promise_iterator_t *it;
     promise_resolver_t *resolver;
 };
@@ -21,7 +21,7 @@ struct promise_iterator {
     struct generator *generator; /* in place of both */
     const struct promise_feeder *feeder; /* or NULL: of an object, arg, that gives the promises itself */
     promise_t *current;          /* the call that is under way; not a reference: the call ends before it does */
-    struct waiter *waiters;      /* in the order of the calls */
+    struct waiter *waiters, **waiters_tail; /* in the order of the calls */
     promise_t *attached;         /* slots of the slab that hold what is to be freed, linked by next */
     bool ended, closed;
 };
@@ -51,6 +51,7 @@ static promise_iterator_t *iterator_new(promise_loop_t *loop, promise_value_t li
         return loop->nomem_iterator;
     }
     *it = (promise_iterator_t){.loop = loop, .anchor = promise_ref(loop->nomem), .list = list, .fn = fn, .arg = arg};
+    it->waiters_tail = &it->waiters;
     return it;
 }
 
@@ -174,14 +175,21 @@ static promise_value_t look(promise_value_t v, void *arg) {
     return v;
 }
 
+/* It leaves the queue, and is no more. */
+static promise_resolver_t *take_waiter(struct waiter *w) {
+    promise_resolver_t *resolver = w->resolver;
+
+    *w->link = w->next;
+    if (w->next) w->next->link = w->link;
+    else w->it->waiters_tail = w->link;
+    promise__free(w);
+    return resolver;
+}
+
 /* A waiter that is not pending was rejected out of memory: a call for it would lose an item. */
 static void serve_waiters(promise_iterator_t *it) {
-    struct waiter *w;
-
-    while ((w = it->waiters) && !it->current) {
-        promise_resolver_t *resolver = w->resolver;
-        it->waiters = w->next;
-        promise__free(w);
+    while (it->waiters && !it->current) {
+        promise_resolver_t *resolver = take_waiter(it->waiters);
         if (promise_resolver_is_pending(resolver)) promise_resolve(resolver, promise_adopt(start_call(it)));
         else promise_abandon(resolver);
     }
@@ -253,26 +261,18 @@ static promise_t *start_call(promise_iterator_t *it) {
     return it->generator ? ask(it) : call_is(it, promise_try(it->loop, call_fn, it));
 }
 
-static void waiter_stop(void *arg) {
-    struct waiter *w = arg, **link = &w->it->waiters;
-    promise_resolver_t *resolver = w->resolver;
-
-    while (*link != w) link = &(*link)->next;
-    *link = w->next;
-    promise__free(w);
-    promise_abandon(resolver);
-}
+static void waiter_stop(void *arg) { promise_abandon(take_waiter(arg)); }
 
 static promise_t *wait_for_call(promise_iterator_t *it) {
-    struct waiter *w = promise__malloc(sizeof *w), **link = &it->waiters;
+    struct waiter *w = promise__malloc(sizeof *w);
     promise_t *p;
 
     if (!w) return promise__settled(it->loop, promise__nomem());
-    *w = (struct waiter){.it = it};
+    *w = (struct waiter){.it = it, .link = it->waiters_tail};
     p = promise_new(it->loop, &w->resolver);
     promise_on_cancel(w->resolver, waiter_stop, w);
-    while (*link) link = &(*link)->next;
-    *link = w;
+    *it->waiters_tail = w;
+    it->waiters_tail = &w->next;
     return p;
 }
 
@@ -308,18 +308,13 @@ promise_t *promise_next(promise_iterator_t *it) {
 
 void promise_iterator_close(promise_iterator_t *it) {
     promise_loop_t *loop;
-    struct waiter *w;
 
     if (!it) return;
     check_iterator(it, __func__);
     if (is_nomem(it)) return;
     it->closed = true;
     loop = it->loop;
-    while ((w = it->waiters)) {
-        it->waiters = w->next;
-        promise_reject(w->resolver, promise__canceled());
-        promise__free(w);
-    }
+    while (it->waiters) promise_reject(take_waiter(it->waiters), promise__canceled());
     if (it->feeder) it->feeder->close(it->arg);
     if (is_over(it)) {
         iterator_destroy(it);

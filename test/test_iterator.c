@@ -1,6 +1,8 @@
 /* Iterators one by one: items, strings, list_items, pull, next. */
 #include "trace.h"
 
+#include <stdlib.h>
+
 static struct source a, b;
 static promise_iterator_t *it;
 
@@ -263,6 +265,34 @@ START_TEST(a_promise_that_others_hold_is_only_let_go_of) { /* K1 */
 }
 END_TEST
 
+static promise_value_t count_on(promise_value_t v, void *arg) {
+    int *n = arg;
+
+    (void)v;
+    return promise_int(++*n);
+}
+
+/* A hundred thousand wait, and every other leaves, the last one first: in a time that grows as they do. */
+START_TEST(K6_many_that_wait) {
+    enum { MANY = 100000 };
+    promise_t **all = calloc(MANY, sizeof(promise_t *));
+    int n = 0;
+
+    ck_assert_ptr_nonnull(all);
+    it = promise_pull(loop, count_on, &n);
+    for (size_t i = 0; i < MANY; i++) all[i] = promise_next(it);
+    for (size_t i = MANY; i; i -= 2) promise_cancel(all[i - 1]);
+    while (promise_get_state(all[MANY - 2]) == PROMISE_PENDING) fakehost_drain(&host);
+    ck_assert_int_eq(n, MANY / 2);
+    for (size_t i = 0; i < MANY; i += 2) {
+        ck_assert_int_eq(promise_as_int(promise_peek(all[i])), (int64_t)i / 2 + 1);
+        promise_unref(all[i]);
+    }
+    promise_iterator_close(it);
+    free(all);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("iterator");
     TCase *t = tcase_create("iterator");
@@ -283,6 +313,7 @@ int main(void) {
     tcase_add_test(t, a_rejection_by_somebody_elses_cancel_is_one_too);
     tcase_add_test(t, K6_a_cancelled_call_is_asked_for_again);
     tcase_add_test(t, K6_one_that_waits_is_cancelled_alone);
+    tcase_add_test(t, K6_many_that_wait);
     tcase_add_test(t, a_promise_that_others_hold_is_only_let_go_of);
     suite_add_tcase(suite, t);
     return test_main(suite);
