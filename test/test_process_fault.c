@@ -320,6 +320,26 @@ START_TEST(no_more_descriptors) {
 }
 END_TEST
 
+/* As somebody who may have so many processes, this one among them: neither the starter, nor a worker. (Root may have any
+ * number, and so becomes somebody else.) */
+START_TEST(no_more_processes) {
+    struct rlimit limit;
+
+    getrlimit(RLIMIT_NPROC, &limit);
+    ck_assert_int_eq(setrlimit(RLIMIT_NPROC, &(struct rlimit){_i ? 2 : 1, limit.rlim_max}), 0);
+    if (getuid() == 0) ck_assert_int_eq(setuid(54322), 0);
+    working_start(0, POOL(.workers = 1));
+    for (int i = 0; i < 2; i++) {
+        promise_value_t v = {0};
+        ck_assert_int_eq(promise_loop_run(loop, run("echo", "x"), &v), -1);
+        ck_assert_msg(promise_error_is(v, &promise_errno_errors, EAGAIN), "%s", promise_error_message(v));
+        promise_value_clear(&v);
+    }
+    working_end();
+    setrlimit(RLIMIT_NPROC, &(struct rlimit){limit.rlim_max, limit.rlim_max}); /* sanitizers look for leaks from another one */
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("process_fault");
     TCase *tcase = tcase_create("process_fault");
@@ -344,6 +364,7 @@ int main(void) {
     tcase_add_test(tcase, a_program_that_is_not_there);
     tcase_add_test(tcase, a_program_that_is_no_worker);
     tcase_add_test(tcase, starts_that_fail_come_later_and_later);
+    tcase_add_loop_test(tcase, no_more_processes, 0, 2);
     suite_add_tcase(suite, tcase);
     return test_main(suite);
 }
