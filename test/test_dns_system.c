@@ -56,6 +56,25 @@ START_TEST(errors_are_those_of_lookups) {
 }
 END_TEST
 
+static promise_value_t close_dns(promise_value_t v, void *arg) {
+    (void)arg;
+    promise_dns_close(dns);
+    return v;
+}
+/* In the handler of an answer: alone, and beside another, which has come as well or is still asked for. */
+START_TEST(T4_closed_by_a_handler) {
+    promise_t *p, *other;
+
+    open_system();
+    p = promise_then_catch(four("localhost"), close_dns, close_dns, NULL);
+    other = _i ? four("localhost") : NULL;
+    ck_assert_str_eq(shown(run(p)), "[127.0.0.1:0]");
+    if (other && promise_is_rejection(run(other)))
+        ck_assert(promise_error_is(outcome, &promise_errors, PROMISE_ECLOSED));
+    close_system();
+}
+END_TEST
+
 /* ---- connecting by name ---- */
 
 static promise_value_t is_stream(promise_value_t v, void *arg) {
@@ -135,6 +154,7 @@ int main(void) {
 
     tcase_add_test(all, both_ways);
     tcase_add_test(all, errors_are_those_of_lookups);
+    tcase_add_loop_test(all, T4_closed_by_a_handler, 0, 2);
     tcase_add_test(all, connecting_by_name);
     tcase_add_loop_test(all, K2_J5_pending, 0, 3);
     tcase_add_test(all, O2_out_of_memory);

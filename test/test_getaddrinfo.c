@@ -77,6 +77,10 @@ START_TEST(what_is_wrong_says_which) {
     run(promise_getaddrinfo(loop, NULL, "127.0.0.1", "no such service", NULL));
     ck_assert(promise_error_is(outcome, &promise_getaddrinfo_errors, EAI_SERVICE));
     ck_assert_ptr_nonnull(strstr(promise_error_message(outcome), "127.0.0.1:no such service"));
+    run(promise_getaddrinfo(loop, NULL, "127.0.0.1", "65536", NULL));
+    ck_assert(promise_error_is(outcome, &promise_getaddrinfo_errors, EAI_SERVICE));
+    ck_assert_str_eq(promise_error_message(outcome), "getaddrinfo 127.0.0.1:65536: the port is above 65535");
+    ck_assert(has(run(promise_getaddrinfo(loop, NULL, "127.0.0.1", "65535", NULL)), "127.0.0.1:65535"));
     ck_assert_str_eq(promise_getaddrinfo_errors.describe(EAI_NONAME), gai_strerror(EAI_NONAME));
     run(promise_getaddrinfo(loop, NULL, "localhost", NULL, &(struct promise_getaddrinfo_options){.family = 12345}));
     ck_assert(promise_error_is(outcome, &promise_getaddrinfo_errors, EAI_FAMILY));

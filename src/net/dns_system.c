@@ -44,6 +44,7 @@ static promise_value_t settle(promise_value_t v, void *arg) {
     struct dns_system *s = arg;
     promise_resolver_t *resolver = s->resolver;
 
+    take_out(s); /* a handler may close the object before we are freed */
     s->resolver = NULL;
     if (!resolver) return promise_void();
     promise_resolve(resolver, promise_is_rejection(v) ? translated(v, s->host) : v);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <promise/work.h>
@@ -28,11 +29,14 @@ static const struct promise_type question_type = {
 
 static const char *text(const char *s) { return s ? s : ""; }
 
-static promise_value_t failed(int error, int number, const char *host, const char *service) {
+/* Of a function that said error, and number in errno. */
+static promise_value_t failed(const char *function, int error, int number, const char *host, const char *service) {
+    const char *colon = service ? ":" : "";
+
     if (error == EAI_MEMORY) return promise__nomem();
     if (error == EAI_SYSTEM)
-        return promise_throw_errno_at(NULL, number, "getaddrinfo %s%s%s", text(host), service ? ":" : "", text(service));
-    return promise_throw_at(NULL, &promise_getaddrinfo_errors, error, "getaddrinfo %s%s%s: %s", text(host), service ? ":" : "",
+        return promise_throw_errno_at(NULL, number, "%s %s%s%s", function, text(host), colon, text(service));
+    return promise_throw_at(NULL, &promise_getaddrinfo_errors, error, "%s %s%s%s: %s", function, text(host), colon,
                             text(service), gai_strerror(error));
 }
 
@@ -57,7 +61,7 @@ static promise_value_t ask(const char *host, const char *service, const struct a
     int error = getaddrinfo(host, service, hints, &all);
     promise_value_t v;
 
-    if (error) return failed(error, errno, host, service);
+    if (error) return failed("getaddrinfo", error, errno, host, service);
     v = list_of(all);
     freeaddrinfo(all);
     return v;
@@ -81,6 +85,14 @@ static promise_value_t question(const char *host, const char *service, const str
     return promise_object(&question_type, q);
 }
 
+/* Is it a number that is no port? The system takes the lower half of it. */
+static bool is_no_port(const char *service) {
+    size_t digits = service ? strspn(service, "0123456789") : 0;
+
+    if (!digits || service[digits]) return false;
+    return strtoul(service, NULL, 10) > UINT16_MAX;
+}
+
 /* In numbers, for which the system asks nobody. */
 static promise_value_t known(const char *host, const char *service, const struct addrinfo *hints) {
     struct addrinfo numeric = *hints;
@@ -99,6 +111,9 @@ promise_t *promise_getaddrinfo(promise_loop_t *loop, promise_pool_t *pool, const
     loop = promise__loop_arg(loop, __func__);
     if (loop->dying) return promise__settled(loop, promise__canceled());
     if (!host && !service) return promise__settled(loop, promise__bad_argument(__func__, "host and service are NULL"));
+    if (is_no_port(service))
+        return promise__settled(loop, promise_throw_at(NULL, &promise_getaddrinfo_errors, EAI_SERVICE,
+                                                       "getaddrinfo %s:%s: the port is above 65535", text(host), service));
     if (options) {
         hints.ai_family = options->family;
         hints.ai_flags = options->flags;
@@ -117,12 +132,13 @@ promise_t *promise_getaddrinfo(promise_loop_t *loop, promise_pool_t *pool, const
 static promise_value_t name_on_thread(promise_value_t v, void *arg) {
     const struct promise_address *address = promise_as_address(v);
     char name[NI_MAXHOST], in_numbers[PROMISE_ADDRESS_TEXT];
-    int error = getnameinfo((const struct sockaddr *)&address->storage, address->size, name, sizeof name, NULL, 0, NI_NAMEREQD);
+    int error = getnameinfo((const struct sockaddr *)&address->storage, address->size, name, sizeof name, NULL, 0, NI_NAMEREQD),
+        number = errno;
 
     (void)arg;
     if (!error) return promise_string(name);
     promise_address_host(address, in_numbers, sizeof in_numbers);
-    return failed(error, errno, in_numbers, NULL);
+    return failed("getnameinfo", error, number, in_numbers, NULL);
 }
 
 promise_t *promise_getnameinfo(promise_loop_t *loop, promise_pool_t *pool, const struct promise_address *address) {
