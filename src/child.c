@@ -245,7 +245,8 @@ promise_child_t *promise_child_spawn(promise_loop_t *loop, const struct promise_
     return promise__child_spawn(loop, options, __func__);
 }
 
-void promise_child_close(promise_child_t *c) {
+void promise_child_close(void *arg) {
+    promise_child_t *c = arg;
     promise_value_t why;
 
     if (!c || promise_source_nomem_loop(c)) return;

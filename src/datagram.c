@@ -346,7 +346,7 @@ promise_udp_t *promise_udp_adopt(promise_loop_t *loop, int fd) {
     return udp;
 }
 
-void promise_udp_close(promise_udp_t *udp) {
+void promise_udp_close(void *udp) {
     if (!udp || promise_source_nomem_loop(udp)) return;
     destroy(check(udp, __func__), promise_throw_at(NULL, &promise_errors, PROMISE_ECLOSED, "the promise_udp_t is closed"));
 }

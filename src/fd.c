@@ -286,7 +286,9 @@ static promise_fd_t *fd_new(promise_loop_t *loop, int fd, bool owned, const char
 promise_fd_t *promise_fd_new(promise_loop_t *loop, int fd) { return fd_new(loop, fd, true, __func__); }
 promise_fd_t *promise_fd_borrow(promise_loop_t *loop, int fd) { return fd_new(loop, fd, false, __func__); }
 
-void promise_fd_close(promise_fd_t *f) {
+void promise_fd_close(void *arg) {
+    promise_fd_t *f = arg;
+
     if (!f || promise_source_nomem_loop(f)) return;
     promise__check_thread(f->loop, __func__);
     promise_source_remove(&f->source);

@@ -306,7 +306,8 @@ promise_t *promise_next(promise_iterator_t *it) {
     return it->fn || it->generator ? start_call(it) : next_in_list(it);
 }
 
-void promise_iterator_close(promise_iterator_t *it) {
+void promise_iterator_close(void *arg) {
+    promise_iterator_t *it = arg;
     promise_loop_t *loop;
 
     if (!it) return;

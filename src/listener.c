@@ -339,7 +339,7 @@ promise_listener_t *promise_listener_adopt(promise_loop_t *loop, int fd, const s
     return listening(l, -1, promise_throw_errno_at(NULL, error, "listen on descriptor %d", fd));
 }
 
-void promise_listener_close(promise_listener_t *l) {
+void promise_listener_close(void *l) {
     if (!l || promise_source_nomem_loop(l)) return;
     destroy(check(l, __func__), closed_error());
 }

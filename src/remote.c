@@ -107,7 +107,8 @@ promise_mailbox_t *promise_mailbox_ref(promise_mailbox_t *m) {
 }
 
 /* The last reference but the loop's goes by mail: the loop no longer needs to wait for us. */
-void promise_mailbox_unref(promise_mailbox_t *m) {
+void promise_mailbox_unref(void *arg) {
+    promise_mailbox_t *m = arg;
     size_t refs;
 
     if (!m) return;

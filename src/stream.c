@@ -55,7 +55,9 @@ static void destroy(promise_stream_t *s) {
     promise__drop_ref(anchor);
 }
 
-void promise_stream_unref(promise_stream_t *s) {
+void promise_stream_unref(void *arg) {
+    promise_stream_t *s = arg;
+
     if (!s || promise_source_nomem_loop(s)) return;
     if (--promise__stream_arg(s, __func__)->refs == 0) destroy(s);
 }
@@ -288,7 +290,9 @@ void promise__stream_break(promise_stream_t *s, promise_value_t why) {
     else promise__release(why);
 }
 
-void promise_stream_abort(promise_stream_t *s) {
+void promise_stream_abort(void *arg) {
+    promise_stream_t *s = arg;
+
     if (promise_source_nomem_loop(s)) return;
     s = promise__stream_arg(s, __func__);
     if (s->bev) end(s, closed_error(), true);

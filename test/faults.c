@@ -184,12 +184,10 @@ struct promise_address nobody(void) {
 
 /* ---- HTTP ---- */
 
-static void close_client(void *client) { promise_http_client_close(client); }
-
 promise_http_client_t *new_client(const struct promise_http_client_options *options) {
     promise_http_client_t *client = promise_http_client_new(loop, options);
 
-    close_with_loop(close_client, client);
+    close_with_loop(promise_http_client_close, client);
     return client;
 }
 
@@ -205,7 +203,6 @@ promise_t *request(promise_http_client_t *client, const char *url) {
 }
 
 static void no_report(promise_value_t r, promise_value_t reason, void *arg) { (void)r, (void)reason, (void)arg; }
-static void close_server(void *server) { promise_http_server_close(server); }
 
 void new_server(promise_fn *handler, struct promise_http_server_options options, struct promise_address *address) {
     promise_http_server_t *server;
@@ -213,7 +210,7 @@ void new_server(promise_fn *handler, struct promise_http_server_options options,
     options.report = no_report;
     server = promise_http_server_new(loop, "127.0.0.1", 0, handler, NULL, &options);
     ck_assert_int_eq(promise_listener_address(promise_http_server_listener(server), address), 0);
-    close_with_loop(close_server, server);
+    close_with_loop(promise_http_server_close, server);
 }
 
 /* ---- the table runs ---- */

@@ -181,7 +181,6 @@ static promise_value_t close_child(promise_value_t v, void *child) {
     promise_child_close(child);
     return v;
 }
-static void close_attached(void *child) { promise_child_close(child); }
 
 START_TEST(T4_closed_in_its_own_handlers) {
     promise_child_t *c;
@@ -190,9 +189,9 @@ START_TEST(T4_closed_in_its_own_handlers) {
     c = shell("exit 1", NO_OPTIONS);
     outcome_is(promise_then(promise_child_wait(c), close_child, c), "exit status 1");
     c = shell("exit 2", NO_OPTIONS);
-    outcome_is(promise_attach(promise_child_wait(c), c, close_attached), "exit status 2"); /* O3 */
+    outcome_is(promise_attach(promise_child_wait(c), c, promise_child_close), "exit status 2"); /* O3 */
     c = shell("exec sleep 1000", NO_OPTIONS);
-    outcome_is(promise_attach(promise_timeout(promise_child_wait(c), 1), c, close_attached), "!timed out after 1 ms");
+    outcome_is(promise_attach(promise_timeout(promise_child_wait(c), 1), c, promise_child_close), "!timed out after 1 ms");
     children_end();
 }
 END_TEST

@@ -27,9 +27,7 @@
 #define STATUS(code)                                                                                                           \
     { &promise_http_errors, code, #code }
 
-static void unref_stream(void *stream) { promise_stream_unref(stream); }
-
-static promise_t *with(promise_stream_t *stream, promise_t *p) { return promise_attach(p, stream, unref_stream); }
+static promise_t *with(promise_stream_t *stream, promise_t *p) { return promise_attach(p, stream, promise_stream_unref); }
 
 /* ---- connecting ---- */
 
@@ -151,13 +149,11 @@ static promise_t *write_to_lazy(const struct fault *f) {
 
 /* ---- listeners and datagrams ---- */
 
-static void close_listener(void *listener) { promise_listener_close(listener); }
-
 static promise_listener_t *listening(const struct promise_address *address) {
     promise_listener_t *listener =
         promise_listener_new_with(loop, address, &(struct promise_listener_options){.backoff_ms = 1});
 
-    close_with_loop(close_listener, listener);
+    close_with_loop(promise_listener_close, listener);
     return listener;
 }
 
@@ -187,14 +183,12 @@ static promise_t *accept_without_descriptors(const struct fault *f) {
                            promise_then(promise_sleep(loop, 0), what_it_says, listener), NULL);
 }
 
-static void close_udp(void *udp) { promise_udp_close(udp); }
-
 static promise_t *send_to_nobody(const struct fault *f) {
     struct promise_address address = nobody(), any = local_address(0);
     promise_udp_t *udp = promise_udp_new(loop, &any);
 
     (void)f;
-    close_with_loop(close_udp, udp);
+    close_with_loop(promise_udp_close, udp);
     ck_assert_int_eq(promise_udp_connect(udp, &address), 0);
     promise_unref(promise_udp_send(udp, NULL, promise_string("who is there?")));
     return promise_udp_receive(udp, 100);
@@ -203,7 +197,6 @@ static promise_t *send_to_nobody(const struct fault *f) {
 /* ---- names ---- */
 
 static void close_nameserver(void *ns) { nameserver_close(ns); }
-static void close_dns(void *dns) { promise_dns_close(dns); }
 
 /* Its name server answers questions for host.test as the row says. */
 static promise_dns_t *resolver_of(const struct fault *f) {
@@ -218,7 +211,7 @@ static promise_dns_t *resolver_of(const struct fault *f) {
     nameserver_set(ns, "host.test", "A", f->options);
     nameserver_set(ns, "host.test", "AAAA", f->options);
     close_after_loop(close_nameserver, ns);
-    close_with_loop(close_dns, dns);
+    close_with_loop(promise_dns_close, dns);
     return dns;
 }
 
@@ -232,7 +225,7 @@ static promise_t *look_up_nowhere(const struct fault *f) {
     promise_dns_t *dns = promise_dns_new(loop, &(struct promise_dns_options){.no_system = true});
 
     (void)f;
-    close_with_loop(close_dns, dns);
+    close_with_loop(promise_dns_close, dns);
     return promise_dns_lookup(dns, "host.test", PROMISE_DNS_ANY);
 }
 
@@ -473,14 +466,13 @@ static promise_value_t read_closed(promise_value_t v, void *arg) {
     promise_unref(promise_file_close(promise_as_file(v)));
     return promise_adopt(promise_file_read_at(promise_as_file(v), 0, 1));
 }
-static void close_iterator(void *it) { promise_iterator_close(it); }
 
 static promise_value_t first_line(promise_value_t v, void *arg) {
     promise_iterator_t *lines = promise_file_lines(promise_as_file(v), 10);
     promise_t *p = promise_next(lines);
 
     (void)arg;
-    return promise_adopt(promise_attach(p, lines, close_iterator));
+    return promise_adopt(promise_attach(p, lines, promise_iterator_close));
 }
 
 static promise_t *opened(const struct fault *f, promise_fn *fn) {

@@ -13,10 +13,8 @@
 
 /* ---- two ends ---- */
 
-static void unref_tls(void *tls) { promise_tls_unref(tls); }
-
 static promise_tls_t *kept(promise_tls_t *tls) {
-    close_after_loop(unref_tls, tls);
+    close_after_loop(promise_tls_unref, tls);
     return tls;
 }
 
@@ -98,9 +96,6 @@ static promise_t *get_in_time(const struct fault *f) {
     return get(&address, 30);
 }
 
-static void unref_stream(void *stream) { promise_stream_unref(stream); }
-static void close_listener(void *listener) { promise_listener_close(listener); }
-
 static promise_value_t accepted(promise_value_t stream, void *tls) {
     return promise_adopt(promise_tls_secure(promise_stream_ref(promise_as_stream(stream)), NULL, tls));
 }
@@ -109,7 +104,7 @@ static promise_listener_t *listener_at(struct promise_address *address) {
     promise_listener_t *listener = promise_listener_new(loop, "127.0.0.1", 0);
 
     ck_assert_int_eq(promise_listener_address(listener, address), 0);
-    close_with_loop(close_listener, listener);
+    close_with_loop(promise_listener_close, listener);
     return listener;
 }
 
@@ -139,7 +134,7 @@ static promise_value_t secured(promise_value_t v, void *arg) {
     (void)arg;
     return promise_adopt(
         promise_attach(promise_then(promise_stream_read_until(secure, promise_string("\r\n\r\n"), 1000), answer, secure),
-                       secure, unref_stream));
+                       secure, promise_stream_unref));
 }
 
 static promise_value_t nothing(promise_value_t v, void *arg) {

@@ -249,12 +249,14 @@ static promise_value_t make_anew(promise_value_t v, void *arg) {
     return promise_adopt(traced(promise_fd_readable(f), "r"));
 }
 
+static void abandon(void *resolver) { promise_abandon(resolver); }
+
 START_TEST(J5_a_new_one_meanwhile_is_closed_at_once) {
     promise_resolver_t *resolver;
 
     open_all();
     promise_unref(promise_finally(promise_new(loop, &resolver), make_anew, NULL));
-    promise_on_cancel(resolver, (void (*)(void *))promise_abandon, resolver);
+    promise_on_cancel(resolver, abandon, resolver);
     promise_loop_free(loop);
     ck_assert(!is_open(ends[0]));
     promise_fd_close(f);

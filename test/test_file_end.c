@@ -351,15 +351,13 @@ static promise_value_t when_cancelled(promise_value_t v, void *arg) {
     return v;
 }
 
-static void unref(void *f) { promise_file_unref(f); }
-
 START_TEST(J5_handlers_ask_for_more_while_the_loop_goes) {
     promise_t *p;
 
     put_text(path_of("a"), "hello");
     file = open_a(O_RDONLY);
     p = promise_catch(promise_sleep(loop, 100000), when_cancelled, file);
-    promise_unref(promise_attach(p, file, unref));
+    promise_unref(promise_attach(p, file, promise_file_unref));
     fulfilled(promise_from(loop, promise_void()));
     promise_loop_free(loop);
     loop = NULL;

@@ -244,7 +244,7 @@ static promise_t *secure_never(promise_stream_t *plain, const char *host, void *
     ck_assert_str_eq(host, "127.0.0.1");
     ck_assert_ptr_eq(arg, &stopped);
     promise_on_cancel(resolver, stop, resolver);
-    return promise_attach(p, plain, (void (*)(void *))promise_stream_unref);
+    return promise_attach(p, plain, promise_stream_unref);
 }
 
 static promise_t *ask_https(const char *path) {

@@ -294,7 +294,7 @@ static promise_value_t streaming(promise_value_t r, void *arg) {
     if (is(r, "/first")) {
         promise_iterator_t *it = promise_http_chunks(r);
         promise_t *p = promise_next(it);
-        return promise_adopt(promise_attach(p, it, (void (*)(void *))promise_iterator_close));
+        return promise_adopt(promise_attach(p, it, promise_iterator_close));
     }
     return promise_string("unread");
 }

@@ -163,7 +163,7 @@ static promise_value_t one_client(promise_value_t v, void *arg) {
 
     (void)arg;
     promise_unref(promise_stream_write(s, promise_string("hello\n")));
-    return promise_adopt(promise_attach(p, s, (void (*)(void *))promise_stream_unref));
+    return promise_adopt(promise_attach(p, s, promise_stream_unref));
 }
 
 static promise_value_t connect_here(promise_value_t v, void *arg) {

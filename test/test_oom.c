@@ -211,8 +211,7 @@ static promise_t *make_next(int *o) {
     promise_t *one = promise_next(it), *two = promise_next(it), *three = promise_next(it);
 
     promise_cancel(two);
-    return promise_attach(promise_then(promise_all_of(loop, one, three, NULL), pass, o), it,
-                          (void (*)(void *))promise_iterator_close);
+    return promise_attach(promise_then(promise_all_of(loop, one, three, NULL), pass, o), it, promise_iterator_close);
 }
 static promise_t *make_repeat(int *o) { return promise_repeat(loop, three_turns, o); }
 static promise_t *make_retry(int *o) { return promise_retry(loop, NULL, second_try, o); }
@@ -246,8 +245,7 @@ static promise_t *make_generator_next(int *o) {
     promise_t *one = promise_next(it), *two = promise_next(it), *three = promise_next(it);
 
     promise_cancel(two);
-    return promise_attach(promise_then(promise_all_of(loop, one, three, NULL), pass, o), it,
-                          (void (*)(void *))promise_iterator_close);
+    return promise_attach(promise_then(promise_all_of(loop, one, three, NULL), pass, o), it, promise_iterator_close);
 }
 
 static promise_t *make_locks(int *o) {

@@ -371,12 +371,14 @@ static promise_value_t wait_again(promise_value_t v, void *arg) {
     return promise_adopt(traced(promise_signal(NULL, SIGUSR1), "again"));
 }
 
+static void abandon(void *resolver) { promise_abandon(resolver); }
+
 START_TEST(J5_they_go_with_the_loop) {
     promise_resolver_t *resolver;
 
     open_all();
     promise_unref(promise_finally(promise_new(loop, &resolver), wait_again, NULL));
-    promise_on_cancel(resolver, (void (*)(void *))promise_abandon, resolver);
+    promise_on_cancel(resolver, abandon, resolver);
     ask(promise_signal(loop, SIGUSR1), "s");
     it = promise_signals(loop, SIGUSR1);
     if (_i % 2) ask(promise_next(it), "n");

@@ -25,12 +25,11 @@ static promise_t *workers(promise_loop_t *loop) {
 struct stages {
     promise_channel_t *numbers, *squares;
 };
-static void close_channel(void *ch) { promise_channel_close(ch); }
 
 static promise_value_t count(promise_value_t v, void *arg) {
     struct stages *s = arg;
     (void)v;
-    promise_defer(close_channel, s->numbers); /* on every path, so that the next stage ends, too */
+    promise_defer(promise_channel_close, s->numbers); /* on every path, so that the next stage ends, too */
     for (int i = 1; i <= 3; i++)
         if (promise_await(promise_send(s->numbers, promise_int(i)), &v) < 0) return v;
     return promise_void();
@@ -40,7 +39,7 @@ static promise_value_t square(promise_value_t v, void *arg) {
     struct stages *s = arg;
     promise_value_t got = {0};
     (void)v;
-    promise_defer(close_channel, s->squares);
+    promise_defer(promise_channel_close, s->squares);
     while (promise_await(promise_receive(s->numbers), &got) == 0 && !promise_is_end(got)) {
         int64_t n = promise_as_int(got);
         if (promise_await(promise_send(s->squares, promise_int(n * n)), &got) < 0) return got;

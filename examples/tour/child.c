@@ -94,14 +94,12 @@ static promise_value_t stopped(promise_value_t reason, void *child) {
     return promise_adopt(promise_child_wait(child)); /* it has got its SIGTERM: how does it end? */
 }
 
-static void close_child(void *child) { promise_child_close(child); }
-
 static promise_t *stop(promise_loop_t *loop) {
     static const char *const argv[] = {"sleep", "1000", NULL};
     const struct promise_child_options options = {.argv = argv, .new_group = true, .kill_after_ms = 60000};
     promise_child_t *child = promise_child_spawn(loop, &options);
     promise_t *p = promise_catch(promise_timeout(promise_child_wait(child), 20), stopped, child);
-    return promise_attach(promise_then(p, show, "stop"), child, close_child);
+    return promise_attach(promise_then(p, show, "stop"), child, promise_child_close);
 }
 /* end: stop */
 

@@ -28,7 +28,7 @@ static promise_value_t connected(promise_value_t v, void *arg) {
     (void)arg;
     promise_unref(promise_stream_write(s, promise_string("hello\n")));
     promise_t *p = promise_stream_read_line(s, 1000);
-    return promise_adopt(promise_attach(p, s, (void (*)(void *))promise_stream_unref));
+    return promise_adopt(promise_attach(p, s, promise_stream_unref));
 }
 
 static promise_t *ask(promise_loop_t *loop, const struct promise_address *server) {

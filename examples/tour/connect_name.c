@@ -20,7 +20,7 @@ static void listen_somewhere(promise_loop_t *loop) {
 static promise_value_t read_greeting(promise_value_t v, void *arg) {
     promise_stream_t *s = promise_stream_ref(promise_as_stream(v)); /* v itself goes when this function returns */
     (void)arg;
-    return promise_adopt(promise_attach(promise_stream_read_line(s, 1000), s, (void (*)(void *))promise_stream_unref));
+    return promise_adopt(promise_attach(promise_stream_read_line(s, 1000), s, promise_stream_unref));
 }
 
 static promise_t *greeting(promise_loop_t *loop) {

@@ -27,16 +27,13 @@ static promise_t *shout_it(promise_executor_t *ex) { /* wherever that is */
     return promise_then(promise_execute(ex, "shout", promise_string("hello")), print, NULL);
 }
 
-static void free_executor(void *ex) { promise_executor_free(ex); }
-static void free_pool(void *pool) { promise_process_pool_free(pool); }
-
 static promise_t *execute(promise_loop_t *loop) {
     const struct promise_process_options options = {.functions = functions, .workers = 1};
     promise_process_pool_t *pool = promise_process_pool_new(loop, &options);
     promise_executor_t *here = promise_executor_loop(loop, functions), *there = promise_executor_processes(pool);
     promise_t *p = promise_all_of(loop, shout_it(here), shout_it(there), NULL);
-    p = promise_attach(promise_attach(p, here, free_executor), there, free_executor);
-    return promise_attach(p, pool, free_pool); /* a pool outlives its executor */
+    p = promise_attach(promise_attach(p, here, promise_executor_free), there, promise_executor_free);
+    return promise_attach(p, pool, promise_process_pool_free); /* a pool outlives its executor */
 }
 /* end: execute */
 
@@ -61,7 +58,7 @@ static promise_t *limit(promise_loop_t *loop) {
     report(promise_void(), ex);
     promise_t *fourth = promise_catch(promise_execute(ex, "shout", promise_string("x")), refused, NULL);
     promise_t *p = promise_all_of(loop, fourth, promise_executor_close(ex, 60000), NULL); /* the others end first */
-    return promise_attach(promise_then(p, report, ex), ex, free_executor);
+    return promise_attach(promise_then(p, report, ex), ex, promise_executor_free);
 }
 /* end: limit */
 
@@ -96,7 +93,7 @@ static const struct promise_engine far_away = {.size = sizeof far_away, .run = r
 
 static promise_t *by_an_engine(promise_loop_t *loop) {
     promise_executor_t *ex = promise_executor_new(loop, &far_away, (void *)(uintptr_t)functions);
-    return promise_attach(shout_it(ex), ex, free_executor);
+    return promise_attach(shout_it(ex), ex, promise_executor_free);
 }
 /* end: engine */
 

@@ -55,8 +55,6 @@ static promise_value_t closed(promise_value_t reason, void *arg) {
     return promise_void();
 }
 
-static void close_fd(void *arg) { promise_fd_close(arg); }
-
 static promise_t *object(promise_loop_t *loop) {
     int ends[2];
     if (pipe(ends) < 0) return promise_from(loop, promise_throw_errno(errno, "pipe"));
@@ -64,7 +62,7 @@ static promise_t *object(promise_loop_t *loop) {
     promise_fd_t *out = promise_fd_new(loop, ends[1]);
     promise_t *waiting = promise_catch(promise_fd_readable(in), closed, NULL);
     promise_t *writer = promise_then(promise_fd_writable(out), show, "object: there is room");
-    writer = promise_attach(promise_attach(writer, out, close_fd), in, close_fd);
+    writer = promise_attach(promise_attach(writer, out, promise_fd_close), in, promise_fd_close);
     return promise_all_of(loop, waiting, writer, NULL);
 }
 /* end: object */

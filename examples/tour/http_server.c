@@ -72,8 +72,6 @@ static promise_value_t stop(promise_value_t v, void *server) {
     (void)v;
     return promise_adopt(promise_then(promise_http_server_stop(server, 10000), show, "aborted"));
 }
-
-static void close_server(void *server) { promise_http_server_close(server); }
 /* end: stop */
 
 static promise_value_t ask_hello(promise_value_t v, void *server) {
@@ -87,7 +85,7 @@ static promise_t *answers(promise_loop_t *loop) {
     p = promise_then(p, ask_slow, server);
     p = promise_then(p, ask_made, server);
     p = promise_then(p, ask_nothing, server);
-    return promise_attach(promise_finally(p, stop, server), server, close_server);
+    return promise_attach(promise_finally(p, stop, server), server, promise_http_server_close);
 }
 
 /* region: stream */
@@ -124,7 +122,7 @@ static promise_value_t upload(promise_value_t v, void *server) {
 
 static promise_t *counts(promise_loop_t *loop) {
     promise_http_server_t *server = start_counting(loop);
-    return promise_attach(promise_finally(promise_try(loop, upload, server), stop, server), server, close_server);
+    return promise_attach(promise_finally(promise_try(loop, upload, server), stop, server), server, promise_http_server_close);
 }
 
 int main(void) {

@@ -70,13 +70,11 @@ static promise_t *pull(promise_loop_t *loop) { return promise_each(count_down(lo
 /* end: pull */
 
 /* region: next */
-static void close_it(void *it) { promise_iterator_close(it); }
-
 static promise_t *by_hand(promise_loop_t *loop) {
     promise_iterator_t *it = count_down(loop, 3);
     promise_t *first = promise_next(it), *second = promise_next(it); /* two at once: they come in order */
     promise_t *both = promise_all_of(loop, first, second, NULL);
-    return promise_attach(promise_then(both, show, "next"), it, close_it);
+    return promise_attach(promise_then(both, show, "next"), it, promise_iterator_close);
 }
 /* end: next */
 

@@ -41,7 +41,7 @@ static promise_value_t say(promise_value_t v, void *arg) {
     (void)arg;
     promise_unref(promise_stream_write(s, promise_string("hello\n")));
     promise_t *p = promise_then(promise_stream_read_line(s, 1000), show, "client");
-    return promise_adopt(promise_attach(promise_finally(p, close_client, s), s, (void (*)(void *))promise_stream_unref));
+    return promise_adopt(promise_attach(promise_finally(p, close_client, s), s, promise_stream_unref));
 }
 
 /* region: stop */
@@ -49,8 +49,6 @@ static promise_value_t stop(promise_value_t v, void *listener) {
     (void)v;
     return promise_adopt(promise_then(promise_listener_stop(listener, 10000), show, "aborted"));
 }
-
-static void close_listener(void *listener) { promise_listener_close(listener); }
 /* end: stop */
 
 static promise_t *serve_one(promise_loop_t *loop) {
@@ -59,7 +57,7 @@ static promise_t *serve_one(promise_loop_t *loop) {
     if (promise_listener_address(listener, &address) < 0) return promise_from(loop, promise_listener_error(listener));
     promise_unref(server(listener));
     promise_t *p = promise_then(promise_connect_address(loop, &address), say, NULL);
-    return promise_attach(promise_finally(p, stop, listener), listener, close_listener);
+    return promise_attach(promise_finally(p, stop, listener), listener, promise_listener_close);
 }
 
 /* region: error */
@@ -72,7 +70,7 @@ static promise_value_t why(promise_value_t reason, void *arg) {
 static promise_t *in_vain(promise_loop_t *loop) {
     promise_listener_t *listener = promise_listener_new(loop, "192.0.2.1", 7000); /* not an address of ours */
     promise_t *p = promise_catch(promise_listener_accept(listener), why, NULL);
-    return promise_attach(p, listener, close_listener);
+    return promise_attach(p, listener, promise_listener_close);
 }
 /* end: error */
 

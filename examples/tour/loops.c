@@ -32,8 +32,6 @@ static promise_t *give_work(promise_loop_t *loop, promise_loops_t *loops) {
 /* end: work */
 
 /* region: stop */
-static void free_loops(void *loops) { promise_loops_free(loops); }
-
 static promise_value_t stop_loops(promise_value_t v, void *loops) {
     (void)v;
     return promise_adopt(promise_loops_stop(NULL, loops, 5000)); /* what is under way has five seconds */
@@ -42,7 +40,7 @@ static promise_value_t stop_loops(promise_value_t v, void *loops) {
 static promise_t *work(promise_loop_t *loop) {
     promise_loops_t *loops = promise_loops_new(&(struct promise_loops_options){.threads = LOOPS, .name = "worker"});
     promise_t *p = promise_finally(give_work(loop, loops), stop_loops, loops);
-    return promise_attach(p, loops, free_loops);
+    return promise_attach(p, loops, promise_loops_free);
 }
 /* end: stop */
 
@@ -107,7 +105,7 @@ static promise_value_t read_all(promise_value_t connection, void *arg) {
     promise_stream_t *s = promise_as_stream(connection);
     promise_t *p = promise_stream_read_line(s, 100);
     (void)arg;
-    return promise_adopt(promise_attach(p, promise_stream_ref(s), (void (*)(void *))promise_stream_unref));
+    return promise_adopt(promise_attach(p, promise_stream_ref(s), promise_stream_unref));
 }
 
 static promise_value_t connect_once(promise_value_t v, void *arg) {
@@ -169,7 +167,7 @@ static promise_value_t greet_there(promise_value_t v, void *arg) {
     h->fd = -1;
     promise_unref(promise_stream_write(s, promise_string("hello from another thread\n")));
     promise_t *p = promise_stream_close(s);
-    return promise_adopt(promise_attach(p, s, (void (*)(void *))promise_stream_unref));
+    return promise_adopt(promise_attach(p, s, promise_stream_unref));
 }
 
 /* A stream belongs to its loop; its descriptor does not. */
@@ -183,7 +181,6 @@ static promise_value_t hand_over(promise_value_t connection, void *loops) {
 }
 /* end: hand */
 
-static void close_listener(void *listener) { promise_listener_close(listener); }
 static promise_t *from_one_listener(promise_loop_t *loop) {
     promise_listener_t *listener = promise_listener_new(loop, "127.0.0.1", 0);
     struct promise_address address;
@@ -192,8 +189,8 @@ static promise_t *from_one_listener(promise_loop_t *loop) {
     promise_t *server = promise_then(promise_listener_accept(listener), hand_over, loops);
     promise_t *client = promise_then(promise_connect_address(loop, &address), read_all, NULL);
     promise_t *p = promise_all_of(loop, promise_then(client, show, "hand"), server, NULL);
-    p = promise_attach(p, listener, close_listener);
-    return promise_attach(promise_finally(p, stop_loops, loops), loops, free_loops);
+    p = promise_attach(p, listener, promise_listener_close);
+    return promise_attach(promise_finally(p, stop_loops, loops), loops, promise_loops_free);
 }
 
 int main(void) {

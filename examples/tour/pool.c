@@ -9,14 +9,12 @@ static promise_value_t square(promise_value_t v, void *arg) {
     return promise_int(promise_as_int(v) * promise_as_int(v));
 }
 
-static void pool_free(void *pool) { promise_pool_free(pool); }
-
 static promise_t *with_a_pool(promise_loop_t *loop) {
     promise_pool_t *pool =
         promise_pool_new(&(struct promise_pool_options){.name = "squares", .threads = 2, .queue_limit = 100});
     promise_t *squares[3];
     for (int i = 0; i < 3; i++) squares[i] = promise_work(loop, pool, square, promise_int(i + 1));
-    return promise_attach(promise_then(promise_all(loop, 3, squares), show, "pool"), pool, pool_free);
+    return promise_attach(promise_then(promise_all(loop, 3, squares), show, "pool"), pool, promise_pool_free);
 }
 /* end: pool */
 
@@ -38,7 +36,7 @@ static promise_t *with_a_deadline(promise_loop_t *loop) {
     while (!promise_pool_running(pool)) {} /* else it would not even start */
     promise_t *p = promise_catch(promise_pool_close(pool, loop, 5), tell, "the pool");
     slow = promise_catch(slow, tell, "the work");
-    return promise_attach(promise_all_of(loop, slow, p, NULL), pool, pool_free);
+    return promise_attach(promise_all_of(loop, slow, p, NULL), pool, promise_pool_free);
 }
 /* end: close */
 

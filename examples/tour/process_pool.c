@@ -42,15 +42,13 @@ static promise_value_t print_primes(promise_value_t list, void *arg) {
     return promise_void();
 }
 
-static void free_pool(void *pool) { promise_process_pool_free(pool); }
-
 static promise_t *run(promise_loop_t *loop) {
     const struct promise_process_options options = {.functions = functions, .name = "primes"};
     promise_process_pool_t *pool = promise_process_pool_new(loop, &options);
     promise_t *first = promise_process_run(pool, "count primes", promise_string("1000"));
     promise_t *second = promise_process_run(pool, "count primes", promise_string("10000"));
     promise_t *p = promise_all_of(loop, first, second, NULL); /* each in a process of its own */
-    return promise_attach(promise_then(p, print_primes, NULL), pool, free_pool);
+    return promise_attach(promise_then(p, print_primes, NULL), pool, promise_process_pool_free);
 }
 /* end: run */
 
@@ -71,7 +69,7 @@ static promise_t *faults(promise_loop_t *loop) {
         .functions = functions, .name = "faults", .timeout_ms = 60000, .memory = 256 << 20, .cpu_seconds = 60};
     promise_process_pool_t *pool = promise_process_pool_new(loop, &options);
     promise_t *p = promise_catch(promise_process_run(pool, "crash", promise_void()), tell, NULL);
-    return promise_attach(promise_then(p, hang, pool), pool, free_pool);
+    return promise_attach(promise_then(p, hang, pool), pool, promise_process_pool_free);
 }
 /* end: faults */
 
@@ -87,7 +85,7 @@ static promise_t *close_it(promise_loop_t *loop) {
     promise_process_pool_t *pool = promise_process_pool_new(loop, &options);
     promise_unref(promise_process_run(pool, "count primes", promise_string("1000")));
     promise_t *p = promise_process_pool_close(pool, 60000); /* waits for that one, but no longer than a minute */
-    return promise_attach(promise_then(p, closed, pool), pool, free_pool);
+    return promise_attach(promise_then(p, closed, pool), pool, promise_process_pool_free);
 }
 /* end: close */
 

@@ -56,10 +56,9 @@ static promise_t *in_vain(promise_loop_t *loop, promise_shared_channel_t *ch) {
 }
 /* end: timeout */
 
-static void let_go(void *ch) { promise_shared_channel_unref(ch); }
 static promise_t *time_out(promise_loop_t *loop) {
     promise_shared_channel_t *ch = promise_shared_channel_new(1);
-    return promise_attach(in_vain(loop, ch), ch, let_go);
+    return promise_attach(in_vain(loop, ch), ch, promise_shared_channel_unref);
 }
 
 int main(void) {

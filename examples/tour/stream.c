@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static void unref(void *stream) { promise_stream_unref(stream); }
-
 /* region: echo */
 static promise_value_t echo_chunk(promise_value_t bytes, void *stream) {
     return promise_adopt(promise_stream_write(stream, bytes)); /* the next one is read when this one has found room */
@@ -20,7 +18,7 @@ static promise_value_t hang_up(promise_value_t v, void *stream) {
 static promise_t *echo(promise_stream_t *stream) {
     promise_t *p = promise_each(promise_stream_chunks(stream, 65536), 1, echo_chunk, stream);
     p = promise_finally(p, hang_up, stream); /* whatever happens */
-    return promise_attach(p, promise_stream_ref(stream), unref);
+    return promise_attach(p, promise_stream_ref(stream), promise_stream_unref);
 }
 /* end: echo */
 
@@ -32,7 +30,7 @@ static promise_t *echo_and_client(promise_loop_t *loop) {
     promise_unref(promise_stream_write(ends[0], promise_string("is anybody there?")));
     promise_unref(promise_stream_shutdown(ends[0]));
     promise_t *p = promise_then(promise_stream_read_all(ends[0], 1000), show, "echo");
-    return promise_attach(p, ends[0], unref);
+    return promise_attach(p, ends[0], promise_stream_unref);
 }
 
 /* region: lines */
@@ -52,7 +50,7 @@ static promise_t *serve(promise_stream_t *stream) {
     p = promise_timeout(p, 60000);
     p = promise_catch(p, say_why, stream);
     p = promise_finally(p, hang_up, stream);
-    return promise_attach(p, promise_stream_ref(stream), unref);
+    return promise_attach(p, promise_stream_ref(stream), promise_stream_unref);
 }
 /* end: lines */
 
@@ -63,7 +61,7 @@ static promise_t *lines(promise_loop_t *loop) {
     promise_stream_unref(ends[1]);
     promise_unref(promise_stream_write(ends[0], promise_string("hello Ann\r\nhello Bob\nquit\n")));
     promise_t *p = promise_then(promise_each(promise_stream_lines(ends[0], 512), 1, show, "lines"), show, "lines");
-    return promise_attach(p, ends[0], unref);
+    return promise_attach(p, ends[0], promise_stream_unref);
 }
 
 /* region: frame */
@@ -89,8 +87,8 @@ static promise_t *frame(promise_loop_t *loop) {
     promise_stream_pair(loop, ends);
     promise_unref(promise_stream_write(ends[0], promise_bytes("\0\5howdy", 7)));
     promise_t *p = promise_then(read_frame(ends[1]), show, "frame");
-    p = promise_attach(p, ends[1], unref);
-    return promise_attach(p, ends[0], unref);
+    p = promise_attach(p, ends[1], promise_stream_unref);
+    return promise_attach(p, ends[0], promise_stream_unref);
 }
 
 /* region: copy */
@@ -102,9 +100,9 @@ static promise_value_t carry_end_over(promise_value_t bytes, void *to) {
 static promise_t *connect_both(promise_loop_t *loop, promise_stream_t *a, promise_stream_t *b) {
     promise_t *there = promise_then(promise_stream_copy(a, b), carry_end_over, b);
     promise_t *back = promise_then(promise_stream_copy(b, a), carry_end_over, a);
-    promise_t *p = promise_all_of(loop, there, back, NULL); /* the first error stops the other direction */
-    p = promise_attach(p, promise_stream_ref(a), unref);    /* for as long as the handlers use them */
-    return promise_attach(p, promise_stream_ref(b), unref);
+    promise_t *p = promise_all_of(loop, there, back, NULL);             /* the first error stops the other direction */
+    p = promise_attach(p, promise_stream_ref(a), promise_stream_unref); /* for as long as the handlers use them */
+    return promise_attach(p, promise_stream_ref(b), promise_stream_unref);
 }
 /* end: copy */
 
@@ -119,7 +117,7 @@ static promise_t *copy(promise_loop_t *loop) {
     promise_unref(promise_stream_write(client[0], promise_string("through the middle")));
     promise_unref(promise_stream_shutdown(client[0]));
     promise_t *p = promise_then(promise_stream_read_all(client[0], 1000), show, "copy");
-    return promise_attach(p, client[0], unref);
+    return promise_attach(p, client[0], promise_stream_unref);
 }
 
 /* region: backpressure */
@@ -164,9 +162,9 @@ static promise_t *backpressure(promise_loop_t *loop) {
     promise_stream_t *ends[2];
     promise_stream_pair(loop, ends);
     table.stream = ends[0];
-    promise_t *writer = promise_attach(write_table(loop, &table), ends[0], unref);
+    promise_t *writer = promise_attach(write_table(loop, &table), ends[0], promise_stream_unref);
     promise_t *reader = promise_each(promise_stream_chunks(ends[1], 4096), 1, count, &bytes);
-    return promise_all_of(loop, writer, promise_attach(reader, ends[1], unref), NULL);
+    return promise_all_of(loop, writer, promise_attach(reader, ends[1], promise_stream_unref), NULL);
 }
 
 int main(void) {

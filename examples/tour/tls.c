@@ -34,14 +34,12 @@ static int make_certificate(void) {
 }
 
 /* region: stream */
-static void unref_stream(void *stream) { promise_stream_unref(stream); }
-
 /* The server's end, when the handshake is over. It is a stream like any other. */
 static promise_value_t greet(promise_value_t v, void *arg) {
     promise_stream_t *stream = promise_as_stream(v);
     (void)arg;
     promise_unref(promise_stream_write(stream, promise_stringf("welcome, by %s\n", promise_tls_version(stream))));
-    return promise_adopt(promise_attach(promise_stream_close(stream), promise_stream_ref(stream), unref_stream));
+    return promise_adopt(promise_attach(promise_stream_close(stream), promise_stream_ref(stream), promise_stream_unref));
 }
 
 /* The client's: it knows whom it talks to. */

@@ -38,8 +38,9 @@ PROMISE_API extern const struct promise_type promise_type_channel;
 PROMISE_API PROMISE_MUST_USE promise_channel_t *promise_channel_new(promise_loop_t *loop, size_t capacity);
 /* One more reference; returns ch. Borrows ch. */
 PROMISE_API promise_channel_t *promise_channel_ref(promise_channel_t *ch);
-/* The last one closes the channel, and releases what is in it. What waits holds no reference. NULL is fine. */
-PROMISE_API void promise_channel_unref(promise_channel_t *ch);
+/* The last one closes the channel, and releases what is in it. What waits holds no reference. NULL is fine. This and
+ * close take a void *, for promise_attach() and promise_defer(). */
+PROMISE_API void promise_channel_unref(void *ch);
 /* A channel as a value, to go through a channel itself: the value takes one reference over; as_channel lends it. */
 PROMISE_API PROMISE_MUST_USE promise_value_t promise_channel_value(promise_channel_t *ch);
 PROMISE_API promise_channel_t *promise_as_channel(promise_value_t v);
@@ -64,7 +65,7 @@ PROMISE_API bool promise_channel_try_send(promise_channel_t *ch, promise_value_t
 PROMISE_API PROMISE_MUST_USE bool promise_channel_try_receive(promise_channel_t *ch, promise_value_t *v);
 /* From either side, as often as you like: who waits for an item gets the end, what waits to be sent is rejected with
  * PROMISE_ECLOSED, what is in the buffer is still received. NULL is fine. */
-PROMISE_API void promise_channel_close(promise_channel_t *ch);
+PROMISE_API void promise_channel_close(void *ch);
 
 /* ---- query ---- */
 

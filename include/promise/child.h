@@ -66,8 +66,9 @@ struct promise_child_options {
 PROMISE_API PROMISE_MUST_USE promise_child_t *promise_child_spawn(promise_loop_t *loop,
                                                                   const struct promise_child_options *options);
 /* Lets go of it; its streams are aborted unless you hold them, waits reject with PROMISE_ECLOSED. One that still runs is stopped:
- * SIGTERM, and SIGKILL when kill_after_ms are over; the loop goes on until it is gone, and leaves no zombie. NULL is fine. */
-PROMISE_API void promise_child_close(promise_child_t *child);
+ * SIGTERM, and SIGKILL when kill_after_ms are over; the loop goes on until it is gone, and leaves no zombie. NULL is fine.
+ * Takes a void *, for promise_attach(). */
+PROMISE_API void promise_child_close(void *child);
 
 /* ---- use ---- */
 

@@ -29,8 +29,9 @@ PROMISE_API PROMISE_MUST_USE promise_udp_t *promise_udp_new(promise_loop_t *loop
 /* Of a socket of yours, for what has to be set before it is bound: it is taken over, made non-blocking, and closed also when it
  * cannot be used: EBADF, ENOTSOCK, EINVAL when it is no UDP socket. */
 PROMISE_API PROMISE_MUST_USE promise_udp_t *promise_udp_adopt(promise_loop_t *loop, int fd);
-/* Datagrams that were not sent yet and those who wait for one get PROMISE_ECLOSED; iterators end. It is gone. NULL is fine. */
-PROMISE_API void promise_udp_close(promise_udp_t *udp);
+/* Datagrams that were not sent yet and those who wait for one get PROMISE_ECLOSED; iterators end. It is gone. NULL is fine.
+ * Takes a void *, for promise_attach(). */
+PROMISE_API void promise_udp_close(void *udp);
 
 /* ---- use ---- */
 

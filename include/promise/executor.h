@@ -60,8 +60,9 @@ PROMISE_API PROMISE_MUST_USE promise_executor_t *promise_executor_new(promise_lo
  * deadline_ms is cancelled, and rejected with PROMISE_ECLOSED. A pool that was given stays open. Cancelling the promise changes
  * nothing. */
 PROMISE_API PROMISE_MUST_USE promise_t *promise_executor_close(promise_executor_t *executor, uint64_t deadline_ms);
-/* Rejects with PROMISE_ECLOSED what waits and what runs, which is cancelled. NULL is fine. */
-PROMISE_API void promise_executor_free(promise_executor_t *executor);
+/* Rejects with PROMISE_ECLOSED what waits and what runs, which is cancelled. NULL is fine. Takes a void *, for
+ * promise_attach(). */
+PROMISE_API void promise_executor_free(void *executor);
 
 /* ---- act ---- */
 

@@ -38,8 +38,9 @@ PROMISE_API PROMISE_MUST_USE promise_fd_t *promise_fd_new(promise_loop_t *loop, 
 /* The same, but the fd stays yours: close it after the object. */
 PROMISE_API PROMISE_MUST_USE promise_fd_t *promise_fd_borrow(promise_loop_t *loop, int fd);
 /* Frees the object: who waits for it is rejected with PROMISE_ECLOSED; then the fd is closed if it was taken over, and with it
- * also the waits for its number by promise_readable() and promise_writable() are over. NULL is fine. */
-PROMISE_API void promise_fd_close(promise_fd_t *f);
+ * also the waits for its number by promise_readable() and promise_writable() are over. NULL is fine. Takes a void *, for
+ * promise_attach(). */
+PROMISE_API void promise_fd_close(void *f);
 
 /* As above. They borrow f. */
 PROMISE_API PROMISE_MUST_USE promise_t *promise_fd_readable(promise_fd_t *f);

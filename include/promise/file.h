@@ -55,7 +55,7 @@ PROMISE_API PROMISE_MUST_USE promise_file_t *promise_file_new(promise_loop_t *lo
 PROMISE_API PROMISE_MUST_USE promise_value_t promise_file_value(promise_file_t *file);
 PROMISE_API promise_file_t *promise_as_file(promise_value_t v);
 PROMISE_API promise_file_t *promise_file_ref(promise_file_t *file);
-PROMISE_API void promise_file_unref(promise_file_t *file); /* NULL is fine */
+PROMISE_API void promise_file_unref(void *file); /* NULL is fine; void *: for promise_attach() */
 
 /*
  * ---- use one that is open ----

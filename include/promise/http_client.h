@@ -51,8 +51,9 @@ PROMISE_API PROMISE_MUST_USE promise_http_client_t *promise_http_client_new(prom
 PROMISE_API promise_http_client_t *promise_http_client_default(promise_loop_t *loop);
 /* How a client's https is made secure, from now on. */
 PROMISE_API void promise_http_client_secure(promise_http_client_t *client, promise_secure_fn *secure, void *secure_arg);
-/* Requests that are under way, and bodies that are being read, reject with PROMISE_ECLOSED. NULL is fine. */
-PROMISE_API void promise_http_client_close(promise_http_client_t *client);
+/* Requests that are under way, and bodies that are being read, reject with PROMISE_ECLOSED. NULL is fine. Takes a void *, for
+ * promise_attach(). */
+PROMISE_API void promise_http_client_close(void *client);
 
 /* ---- requests ---- */
 

@@ -66,8 +66,9 @@ PROMISE_API PROMISE_MUST_USE promise_http_server_t *promise_http_server_on(promi
  * deadline_ms the rest is aborted, and their handlers are cancelled. Fulfilled with the number of those aborted, as int. 0: at
  * once; UINT64_MAX: no deadline. The server stays to be closed. Cancelling it only stops waiting. */
 PROMISE_API PROMISE_MUST_USE promise_t *promise_http_server_stop(promise_http_server_t *server, uint64_t deadline_ms);
-/* At once: connections are aborted, handlers' promises are cancelled. In a handler too. NULL is fine. */
-PROMISE_API void promise_http_server_close(promise_http_server_t *server);
+/* At once: connections are aborted, handlers' promises are cancelled. In a handler too. NULL is fine. Takes a void *, for
+ * promise_attach(). */
+PROMISE_API void promise_http_server_close(void *server);
 
 /* ---- query ---- */
 

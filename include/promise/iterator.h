@@ -37,8 +37,9 @@ PROMISE_API PROMISE_MUST_USE promise_iterator_t *promise_iterator_attach(promise
 /* The promise of the next item, or of the end. Borrows the iterator. Several may be asked for at once: they come in order.
  * After the end, or a rejection, comes the end. */
 PROMISE_API PROMISE_MUST_USE promise_t *promise_next(promise_iterator_t *it);
-/* Lets go of the iterator: what was asked for and has not come is cancelled. NULL is fine. */
-PROMISE_API void promise_iterator_close(promise_iterator_t *it);
+/* Lets go of the iterator: what was asked for and has not come is cancelled. NULL is fine. Takes a void *, for
+ * promise_attach() and promise_defer(). */
+PROMISE_API void promise_iterator_close(void *it);
 
 /*
  * ---- use all: each consumes the iterator ----

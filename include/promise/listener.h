@@ -46,8 +46,8 @@ PROMISE_API PROMISE_MUST_USE promise_listener_t *promise_listener_new_with(promi
 PROMISE_API PROMISE_MUST_USE promise_listener_t *promise_listener_adopt(promise_loop_t *loop, int fd,
                                                                         const struct promise_listener_options *options);
 /* No new ones, at once; those that wait for one get PROMISE_ECLOSED, iterators end. Streams that were accepted go on. The
- * listener is gone. NULL is fine. */
-PROMISE_API void promise_listener_close(promise_listener_t *listener);
+ * listener is gone. NULL is fine. Takes a void *, for promise_attach(). */
+PROMISE_API void promise_listener_close(void *listener);
 
 /* ---- use ---- */
 

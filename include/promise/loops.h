@@ -42,8 +42,8 @@ struct promise_loops_options {
 PROMISE_API PROMISE_MUST_USE promise_loops_t *promise_loops_new(const struct promise_loops_options *options);
 /* Ends the threads at once, each when the handler that runs has returned: what is pending on their loops is cancelled (J5),
  * and so are calls that have not come back; joins them. Nobody may be about to give them work; on one of them it stops the
- * program. NULL is fine. */
-PROMISE_API void promise_loops_free(promise_loops_t *loops);
+ * program. NULL is fine. Takes a void *, for promise_attach(). */
+PROMISE_API void promise_loops_free(void *loops);
 
 /* ---- give them work: promises of loop; fn(v, NULL) runs on one of theirs, as by promise_call() ---- */
 

@@ -43,8 +43,9 @@ struct promise_pool_options {
 PROMISE_API PROMISE_MUST_USE promise_pool_t *promise_pool_new(const struct promise_pool_options *options);
 /* Rejects what has not started with PROMISE_ECLOSED, waits for what runs, for as long as it takes, and frees the pool: nobody
  * may be about to give it work. To set a deadline, close it first: what was abandoned then is not waited for. On a thread of
- * the pool itself it stops the program; nothing happens to those that are everybody's. NULL is fine. */
-PROMISE_API void promise_pool_free(promise_pool_t *pool);
+ * the pool itself it stops the program; nothing happens to those that are everybody's. NULL is fine. Takes a void *,
+ * for promise_attach(). */
+PROMISE_API void promise_pool_free(void *pool);
 
 /* ---- act ---- */
 

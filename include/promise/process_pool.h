@@ -63,8 +63,9 @@ PROMISE_API PROMISE_MUST_USE promise_process_pool_t *promise_process_pool_new(pr
 /* No more calls: they are rejected with PROMISE_ECLOSED. Void, when those that there are have settled and all processes are
  * gone; what is left after deadline_ms is killed, and rejected with PROMISE_ECLOSED. Cancelling the promise changes nothing. */
 PROMISE_API PROMISE_MUST_USE promise_t *promise_process_pool_close(promise_process_pool_t *pool, uint64_t deadline_ms);
-/* Kills all that there is, rejects with PROMISE_ECLOSED, and waits until the processes are gone. NULL is fine. */
-PROMISE_API void promise_process_pool_free(promise_process_pool_t *pool);
+/* Kills all that there is, rejects with PROMISE_ECLOSED, and waits until the processes are gone. NULL is fine. Takes a void *,
+ * for promise_attach(). */
+PROMISE_API void promise_process_pool_free(void *pool);
 
 /* First in main(), where start is PROMISE_PROCESS_EXEC: does nothing in the program itself; in a process that a pool has
  * executed, it does what the pool asks for and ends the process with the pool. Programs that run as another user than they

@@ -80,7 +80,8 @@ PROMISE_API PROMISE_MUST_USE promise_t *promise_finally(promise_t *p, promise_fn
 /* Frees object with free_object when p has settled, with everything that it adopted, on every path and exactly once (O3):
  * from the drain, after the links above and before those below. This is where the args of handlers belong. free_object is
  * called also when object is NULL, and must not be NULL. Without memory, it has a reserve; when that is used up as well, the
- * program stops. */
+ * program stops. What ends an object of the library, as promise_stream_unref() or promise_listener_close(), takes a void * and
+ * can be given as it is, here and to promise_defer(). */
 PROMISE_API PROMISE_MUST_USE promise_t *promise_attach(promise_t *p, void *object, void (*free_object)(void *object));
 /* A promise with p's outcome that no cancel passes: p goes on. */
 PROMISE_API PROMISE_MUST_USE promise_t *promise_shield(promise_t *p);

@@ -34,9 +34,9 @@ PROMISE_API void promise_remote_abandon(promise_remote_t *remote);
 /* On the loop's thread: a reference to the loop's mailbox, which outlives the loop as long as somebody holds it. NULL when
  * out of memory. */
 PROMISE_API PROMISE_MUST_USE promise_mailbox_t *promise_loop_mailbox(promise_loop_t *loop);
-/* On any thread. */
+/* On any thread. unref: NULL is fine; takes a void *, for promise_attach(). */
 PROMISE_API promise_mailbox_t *promise_mailbox_ref(promise_mailbox_t *mailbox);
-PROMISE_API void promise_mailbox_unref(promise_mailbox_t *mailbox);
+PROMISE_API void promise_mailbox_unref(void *mailbox);
 /* On any thread: fn(v, NULL) runs on the loop's thread, as by promise_try(): posts of one thread in their order, and a
  * rejection that it gives is reported as unhandled. 0, or -1 when the loop is gone or memory is out: then v is released. */
 PROMISE_API int promise_post(promise_mailbox_t *mailbox, promise_fn *fn, promise_value_t v);

@@ -39,8 +39,9 @@ PROMISE_API extern const struct promise_type promise_type_shared_channel;
 PROMISE_API PROMISE_MUST_USE promise_shared_channel_t *promise_shared_channel_new(size_t capacity);
 /* One more reference, for one more thread; returns ch. */
 PROMISE_API promise_shared_channel_t *promise_shared_channel_ref(promise_shared_channel_t *ch);
-/* The last one closes the channel, and what is in it goes. What waits holds no reference, iterators do. */
-PROMISE_API void promise_shared_channel_unref(promise_shared_channel_t *ch);
+/* The last one closes the channel, and what is in it goes. What waits holds no reference, iterators do. NULL
+ * is fine. This and close take a void *, for promise_attach() and promise_defer(). */
+PROMISE_API void promise_shared_channel_unref(void *ch);
 /* As a value, to go through a channel or promise_call(): it takes one reference over; as_shared_channel lends it. */
 PROMISE_API PROMISE_MUST_USE promise_value_t promise_shared_channel_value(promise_shared_channel_t *ch);
 PROMISE_API promise_shared_channel_t *promise_as_shared_channel(promise_value_t v);
@@ -73,7 +74,7 @@ PROMISE_API PROMISE_MUST_USE int promise_shared_receive_wait(promise_shared_chan
 
 /* From either side, as often as you like: who waits for an item gets the end, what waits to be sent is rejected with
  * PROMISE_ECLOSED, what is in the channel is still received. NULL is fine. */
-PROMISE_API void promise_shared_channel_close(promise_shared_channel_t *ch);
+PROMISE_API void promise_shared_channel_close(void *ch);
 /* As of now: the items that are in it; how many it has room for; whether nothing more can be sent. */
 PROMISE_API size_t promise_shared_channel_size(promise_shared_channel_t *ch);
 PROMISE_API size_t promise_shared_channel_capacity(const promise_shared_channel_t *ch);

@@ -49,7 +49,7 @@ PROMISE_API void promise_stream_pair(promise_loop_t *loop, promise_stream_t *end
 PROMISE_API PROMISE_MUST_USE promise_value_t promise_stream_value(promise_stream_t *stream);
 PROMISE_API promise_stream_t *promise_as_stream(promise_value_t v);
 PROMISE_API promise_stream_t *promise_stream_ref(promise_stream_t *stream);
-PROMISE_API void promise_stream_unref(promise_stream_t *stream); /* NULL is fine */
+PROMISE_API void promise_stream_unref(void *stream); /* NULL is fine; void *: for promise_attach() */
 
 /* ---- read: max is in bytes, the most that may come; 0 is an EINVAL rejection ---- */
 
@@ -93,8 +93,9 @@ PROMISE_API PROMISE_MUST_USE promise_t *promise_stream_shutdown(promise_stream_t
  * could be sent, and is closed all the same. Pending reads reject with PROMISE_ECLOSED. A second close gives the outcome of
  * the first. Cancelling it aborts. */
 PROMISE_API PROMISE_MUST_USE promise_t *promise_stream_close(promise_stream_t *stream);
-/* Closed at once; what was not sent is dropped; what is pending rejects with PROMISE_ECLOSED. */
-PROMISE_API void promise_stream_abort(promise_stream_t *stream);
+/* Closed at once; what was not sent is dropped; what is pending rejects with PROMISE_ECLOSED. Takes a void *, for
+ * promise_attach() and promise_defer(). */
+PROMISE_API void promise_stream_abort(void *stream);
 
 /* Reads from one and writes to the other until the end, in constant memory, at the pace of the slower one. Fulfilled with the
  * number of bytes, as int. Both stay open: shut the other one down, or close it. Rejects with the error of either; what was

@@ -56,7 +56,7 @@ PROMISE_API PROMISE_MUST_USE promise_tls_t *promise_tls_client(const struct prom
  * refuses. */
 PROMISE_API PROMISE_MUST_USE promise_tls_t *promise_tls_server(const struct promise_tls_options *options);
 PROMISE_API promise_tls_t *promise_tls_ref(promise_tls_t *tls);
-PROMISE_API void promise_tls_unref(promise_tls_t *tls); /* NULL is fine; secure streams hold it as well */
+PROMISE_API void promise_tls_unref(void *tls); /* NULL is fine; secure streams hold it as well; void *: for promise_attach() */
 
 /* Why it could not be made: a rejection, lent; void when all is well. */
 PROMISE_API promise_value_t promise_tls_error(const promise_tls_t *tls);

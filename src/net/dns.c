@@ -160,7 +160,8 @@ promise_dns_t *promise_dns_default(promise_loop_t *loop) {
     return source ? (promise_dns_t *)source : dns_new(loop, NULL, true);
 }
 
-void promise_dns_close(promise_dns_t *dns) {
+void promise_dns_close(void *arg) {
+    promise_dns_t *dns = arg;
     promise_value_t why = promise_void();
 
     if (!dns || promise_source_nomem_loop(dns)) return;

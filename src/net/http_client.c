@@ -110,7 +110,9 @@ void promise_http_client_secure(promise_http_client_t *client, promise_secure_fn
     client->options.secure_arg = secure_arg;
 }
 
-void promise_http_client_close(promise_http_client_t *client) {
+void promise_http_client_close(void *arg) {
+    promise_http_client_t *client = arg;
+
     if (!client || promise_source_nomem_loop(client)) return;
     promise_source_remove(&client->source);
     destroy(client);

@@ -274,7 +274,7 @@ static void server_close(promise_http_server_t *s) {
     promise__http_server_unref(s);
 }
 
-void promise_http_server_close(promise_http_server_t *s) {
+void promise_http_server_close(void *s) {
     if (s && !is_nomem(s)) server_close(s);
 }
 

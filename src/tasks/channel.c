@@ -86,7 +86,8 @@ static void destroy(promise_channel_t *ch) {
 }
 
 /* A channel may be in a channel, and so on: the last references of such a chain go by a loop (V4). */
-void promise_channel_unref(promise_channel_t *ch) {
+void promise_channel_unref(void *arg) {
+    promise_channel_t *ch = arg;
     static _Thread_local promise_channel_t *dead;
     static _Thread_local bool destroying;
 
@@ -260,7 +261,7 @@ promise_iterator_t *promise_channel_items(promise_channel_t *ch) {
 
 /* ---- close, query ---- */
 
-void promise_channel_close(promise_channel_t *ch) {
+void promise_channel_close(void *ch) {
     if (ch && !promise_source_nomem_loop(ch)) close_now(promise__channel_arg(ch, __func__));
 }
 

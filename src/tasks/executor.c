@@ -201,7 +201,8 @@ promise_executor_t *promise_executor_new(promise_loop_t *loop, const struct prom
     return ex;
 }
 
-void promise_executor_free(promise_executor_t *ex) {
+void promise_executor_free(void *arg) {
+    promise_executor_t *ex = arg;
     promise_value_t why;
 
     if (!ex || promise_source_nomem_loop(ex)) return;

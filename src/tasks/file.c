@@ -83,7 +83,7 @@ promise_file_t *promise_file_ref(promise_file_t *f) {
     return f;
 }
 
-void promise_file_unref(promise_file_t *f) {
+void promise_file_unref(void *f) {
     if (f && !promise_source_nomem_loop(f)) promise__file_queue_unref(&file_arg(f, __func__)->queue);
 }
 

@@ -151,7 +151,7 @@ promise_loops_t *promise_loops_new(const struct promise_loops_options *options) 
     return loops;
 }
 
-void promise_loops_free(promise_loops_t *loops) {
+void promise_loops_free(void *loops) {
     if (!loops) return;
     if (promise_loops_here(loops) != SIZE_MAX)
         promise__stop("promise_loops_free: called on one of their threads, which it would wait for");

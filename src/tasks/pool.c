@@ -83,7 +83,9 @@ void promise__pool_unref(promise_pool_t *pool) {
     promise__free(pool->block);
 }
 
-void promise_pool_free(promise_pool_t *pool) {
+void promise_pool_free(void *arg) {
+    promise_pool_t *pool = arg;
+
     if (!pool || pool == &nomem || pool->everybodys) return;
     if (promise__pool_is_mine(pool)) promise__stop("promise_pool_free: called on a thread of the pool \"%s\"", pool->name);
     promise__pool_begin_close(pool);

@@ -66,7 +66,8 @@ static void loop_gone(struct promise_source *source) {
     destroy((promise_process_pool_t *)source, promise__canceled()); /* the first field */
 }
 
-void promise_process_pool_free(promise_process_pool_t *pool) {
+void promise_process_pool_free(void *arg) {
+    promise_process_pool_t *pool = arg;
     promise_value_t why;
 
     if (!pool || promise_source_nomem_loop(pool)) return;

@@ -56,7 +56,9 @@ promise_shared_channel_t *promise_shared_channel_ref(promise_shared_channel_t *c
     return ch;
 }
 
-void promise_shared_channel_unref(promise_shared_channel_t *ch) {
+void promise_shared_channel_unref(void *arg) {
+    promise_shared_channel_t *ch = arg;
+
     if (!ch || atomic_fetch_sub_explicit(&ch->refs, 1, memory_order_acq_rel) != 1) return;
     promise_shared_channel_close(ch);
     promise__shared_drop_life(ch);
@@ -206,7 +208,8 @@ int promise_shared_receive_wait(promise_shared_channel_t *ch, uint64_t timeout_m
 
 /* ---- close, query ---- */
 
-void promise_shared_channel_close(promise_shared_channel_t *ch) {
+void promise_shared_channel_close(void *arg) {
+    promise_shared_channel_t *ch = arg;
     struct shared_news news = {0};
 
     if (!ch) return;

@@ -206,7 +206,9 @@ promise_tls_t *promise_tls_ref(promise_tls_t *tls) {
     return tls;
 }
 
-void promise_tls_unref(promise_tls_t *tls) {
+void promise_tls_unref(void *arg) {
+    promise_tls_t *tls = arg;
+
     if (!tls || tls == &nomem || --tls->refs) return;
     promise__tls_sessions_clear(tls);
     SSL_CTX_free(tls->context);
