@@ -14,9 +14,9 @@ static void make(const char *name) { ck_assert_int_eq(mkdir(path_of(name), 0777)
 
 /* "name " of each, "d" behind those of directories. */
 static promise_value_t note_entry(promise_value_t v, void *text) {
-    strcat(text, promise_entry_path(v) + strlen(path_of("")));
-    strcat(text, promise_entry_type(v) == PROMISE_ENTRY_DIRECTORY ? "/ " : " ");
-    if (!promise_is_void(promise_entry_error(v))) strcat(text, "(!) ");
+    strcat(text, promise_dirent_path(v) + strlen(path_of("")));
+    strcat(text, promise_dirent_type(v) == PROMISE_FILE_DIRECTORY ? "/ " : " ");
+    if (!promise_is_void(promise_dirent_error(v))) strcat(text, "(!) ");
     return promise_void();
 }
 
@@ -46,13 +46,13 @@ START_TEST(a_sorted_list) {
     for (size_t i = 0; i < 5; i++) {
         promise_value_t entry = promise_list_get(v, i);
         snprintf(path, sizeof path, "%s%s", path_of(""), names[i]);
-        ck_assert_str_eq(promise_entry_name(entry), names[i]);
-        ck_assert_str_eq(promise_entry_path(entry), path);
-        ck_assert_uint_eq(promise_entry_depth(entry), 0);
-        ck_assert_int_eq(promise_entry_type(entry), PROMISE_ENTRY_FILE);
-        ck_assert(promise_is_void(promise_entry_error(entry)));
+        ck_assert_str_eq(promise_dirent_name(entry), names[i]);
+        ck_assert_str_eq(promise_dirent_path(entry), path);
+        ck_assert_uint_eq(promise_dirent_depth(entry), 0);
+        ck_assert_int_eq(promise_dirent_type(entry), PROMISE_FILE_REGULAR);
+        ck_assert(promise_is_void(promise_dirent_error(entry)));
         promise_print(entry, path, sizeof path);
-        ck_assert_str_eq(path, promise_entry_path(entry));
+        ck_assert_str_eq(path, promise_dirent_path(entry));
     }
 }
 END_TEST
@@ -70,20 +70,20 @@ START_TEST(types) {
     ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
     close(fd);
     v = fulfilled(promise_directory_list(loop, path_of("")));
-    ck_assert_int_eq(promise_entry_type(promise_list_get(v, 0)), PROMISE_ENTRY_DIRECTORY);
-    ck_assert_int_eq(promise_entry_type(promise_list_get(v, 1)), PROMISE_ENTRY_FIFO);
-    ck_assert_int_eq(promise_entry_type(promise_list_get(v, 2)), PROMISE_ENTRY_FILE);
-    ck_assert_int_eq(promise_entry_type(promise_list_get(v, 3)), PROMISE_ENTRY_LINK);
-    ck_assert_int_eq(promise_entry_type(promise_list_get(v, 4)), PROMISE_ENTRY_SOCKET);
+    ck_assert_int_eq(promise_dirent_type(promise_list_get(v, 0)), PROMISE_FILE_DIRECTORY);
+    ck_assert_int_eq(promise_dirent_type(promise_list_get(v, 1)), PROMISE_FILE_FIFO);
+    ck_assert_int_eq(promise_dirent_type(promise_list_get(v, 2)), PROMISE_FILE_REGULAR);
+    ck_assert_int_eq(promise_dirent_type(promise_list_get(v, 3)), PROMISE_FILE_LINK);
+    ck_assert_int_eq(promise_dirent_type(promise_list_get(v, 4)), PROMISE_FILE_SOCKET);
     v = fulfilled(promise_directory_list(loop, "/dev"));
     for (size_t i = 0; i < promise_list_size(v); i++)
-        if (strcmp(promise_entry_path(promise_list_get(v, i)), "/dev/null") == 0)
-            ck_assert_int_eq(promise_entry_type(promise_list_get(v, i)), PROMISE_ENTRY_DEVICE);
+        if (strcmp(promise_dirent_path(promise_list_get(v, i)), "/dev/null") == 0)
+            ck_assert_int_eq(promise_dirent_type(promise_list_get(v, i)), PROMISE_FILE_DEVICE);
 }
 END_TEST
 
 static promise_value_t count_entry(promise_value_t v, void *count) {
-    ck_assert_str_eq(promise_entry_name(v), strrchr(promise_entry_path(v), '/') + 1);
+    ck_assert_str_eq(promise_dirent_name(v), strrchr(promise_dirent_path(v), '/') + 1);
     ++*(size_t *)count;
     return promise_void();
 }
@@ -132,10 +132,10 @@ END_TEST
 
 static void name_of_int(void *arg) {
     (void)arg;
-    promise_entry_name(promise_int(1));
+    promise_dirent_name(promise_int(1));
 }
 
-START_TEST(misused) { test_assert_stops(name_of_int, NULL, "expected entry, got int"); }
+START_TEST(misused) { test_assert_stops(name_of_int, NULL, "expected dirent, got int"); }
 END_TEST
 
 START_TEST(out_of_descriptors) {
@@ -184,11 +184,11 @@ START_TEST(a_deep_tree) { /* until the path is too long: its entry says so, and 
     it = promise_directory_walk(loop, path_of(""));
     for (;;) {
         promise_value_t v = fulfilled(promise_next(it));
-        if (promise_entry_type(v) == PROMISE_ENTRY_FILE) break;
-        ck_assert_uint_eq(promise_entry_depth(v), depth++);
+        if (promise_dirent_type(v) == PROMISE_FILE_REGULAR) break;
+        ck_assert_uint_eq(promise_dirent_depth(v), depth++);
         ck_assert(!too_long);
-        too_long = promise_error_is(promise_entry_error(v), &promise_errno_errors, ENAMETOOLONG);
-        end = strstr(promise_entry_path(v), "letters");
+        too_long = promise_error_is(promise_dirent_error(v), &promise_errno_errors, ENAMETOOLONG);
+        end = strstr(promise_dirent_path(v), "letters");
         ck_assert_ptr_nonnull(end);
     }
     ck_assert(too_long);
@@ -245,7 +245,7 @@ START_TEST(K6_a_cancel_loses_no_entry) {
     promise_cancel(waits);
     for (int i = 0; i < 3; i++) {
         v = fulfilled(promise_next(it));
-        ck_assert_int_eq(*promise_entry_name(v), 'a' + i);
+        ck_assert_int_eq(*promise_dirent_name(v), 'a' + i);
     }
     reads_end(promise_next(it));
     promise_iterator_close(it);

@@ -35,10 +35,10 @@ static promise_value_t add_size(promise_value_t known, void *total) {
 }
 
 static promise_value_t visit(promise_value_t entry, void *total) {
-    if (!promise_is_void(promise_entry_error(entry))) /* a directory that cannot be read */
-        fprintf(stderr, "%s\n", promise_error_message(promise_entry_error(entry)));
-    if (promise_entry_type(entry) != PROMISE_ENTRY_FILE) return promise_void();
-    return promise_adopt(promise_then(promise_file_lstat(NULL, promise_entry_path(entry)), add_size, total));
+    if (!promise_is_void(promise_dirent_error(entry))) /* a directory that cannot be read */
+        fprintf(stderr, "%s\n", promise_error_message(promise_dirent_error(entry)));
+    if (promise_dirent_type(entry) != PROMISE_FILE_REGULAR) return promise_void();
+    return promise_adopt(promise_then(promise_file_lstat(NULL, promise_dirent_path(entry)), add_size, total));
 }
 
 static promise_value_t print_total(promise_value_t v, void *total) {

@@ -2,7 +2,7 @@
  * Directories: what is in them, one after the other, sorted, or with all that is below.
  *
  *     static promise_value_t visit(promise_value_t entry, void *arg) {
- *         if (promise_entry_type(entry) == PROMISE_ENTRY_FILE) puts(promise_entry_path(entry));
+ *         if (promise_dirent_type(entry) == PROMISE_FILE_REGULAR) puts(promise_dirent_path(entry));
  *         return promise_void();
  *     }
  *     promise_t *p = promise_each(promise_directory_walk(loop, "/srv/data"), 8, visit, NULL);
@@ -18,7 +18,7 @@
 
 PROMISE_BEGIN
 
-PROMISE_API extern const struct promise_type promise_type_entry;
+PROMISE_API extern const struct promise_type promise_type_dirent;
 
 /* ---- read: what cannot be opened rejects ---- */
 
@@ -28,30 +28,30 @@ PROMISE_API PROMISE_MUST_USE promise_iterator_t *promise_directory_entries(promi
 /* All of them as a list, in the order of their names' bytes. */
 PROMISE_API PROMISE_MUST_USE promise_t *promise_directory_list(promise_loop_t *loop, const char *path);
 /* All that is below path, in the order of the names' bytes, a directory before what is in it. path itself is not given.
- * A directory below that cannot be read does not end the walk: its entry says why (promise_entry_error()), and nothing of
+ * A directory below that cannot be read does not end the walk: its entry says why (promise_dirent_error()), and nothing of
  * what is in it comes. One that is gone by its turn is left out. */
 PROMISE_API PROMISE_MUST_USE promise_iterator_t *promise_directory_walk(promise_loop_t *loop, const char *path);
 
-/* ---- an entry, as a value; what is given lives as long as it does ---- */
+/* ---- an entry, as a value of promise_type_dirent; what is given lives as long as it does ---- */
 
-enum promise_entry_type {
-    PROMISE_ENTRY_UNKNOWN, /* gone before it could be asked */
-    PROMISE_ENTRY_FILE,    /* a regular one */
-    PROMISE_ENTRY_DIRECTORY,
-    PROMISE_ENTRY_LINK, /* a symbolic one, wherever it leads */
-    PROMISE_ENTRY_FIFO,
-    PROMISE_ENTRY_SOCKET,
-    PROMISE_ENTRY_DEVICE
+enum promise_file_type {
+    PROMISE_FILE_UNKNOWN, /* gone before it could be asked */
+    PROMISE_FILE_REGULAR,
+    PROMISE_FILE_DIRECTORY,
+    PROMISE_FILE_LINK, /* a symbolic one, wherever it leads */
+    PROMISE_FILE_FIFO,
+    PROMISE_FILE_SOCKET,
+    PROMISE_FILE_DEVICE
 };
 
-PROMISE_API const char *promise_entry_name(promise_value_t entry);
+PROMISE_API const char *promise_dirent_name(promise_value_t entry);
 /* That of its directory, "/" and its name. */
-PROMISE_API const char *promise_entry_path(promise_value_t entry);
-PROMISE_API enum promise_entry_type promise_entry_type(promise_value_t entry);
+PROMISE_API const char *promise_dirent_path(promise_value_t entry);
+PROMISE_API enum promise_file_type promise_dirent_type(promise_value_t entry);
 /* In a walk: 0 for what is in path itself, 1 for what is one directory below. */
-PROMISE_API size_t promise_entry_depth(promise_value_t entry);
+PROMISE_API size_t promise_dirent_depth(promise_value_t entry);
 /* In a walk, why the directory could not be read, a rejection, lent; else void. */
-PROMISE_API promise_value_t promise_entry_error(promise_value_t entry);
+PROMISE_API promise_value_t promise_dirent_error(promise_value_t entry);
 
 /* ---- make and remove: void ---- */
 

@@ -11,7 +11,7 @@
 /* ---- entries ---- */
 
 struct entry {
-    enum promise_entry_type type;
+    enum promise_file_type type;
     size_t depth;
     const char *name; /* in path */
     promise_value_t error;
@@ -24,18 +24,18 @@ static size_t entry_print(const void *object, char *buffer, size_t size) {
     return (size_t)snprintf(buffer, size, "%s", ((const struct entry *)object)->path);
 }
 
-const struct promise_type promise_type_entry = {
-    .size = sizeof(struct promise_type), .name = "entry", .free = entry_free, .print = entry_print};
+const struct promise_type promise_type_dirent = {
+    .size = sizeof(struct promise_type), .name = "dirent", .free = entry_free, .print = entry_print};
 
-static const struct entry *entry_of(promise_value_t v) { return promise_as_object(v, &promise_type_entry); }
+static const struct entry *entry_of(promise_value_t v) { return promise_as_object(v, &promise_type_dirent); }
 
-const char *promise_entry_name(promise_value_t v) { return entry_of(v)->name; }
-const char *promise_entry_path(promise_value_t v) { return entry_of(v)->path; }
-enum promise_entry_type promise_entry_type(promise_value_t v) { return entry_of(v)->type; }
-size_t promise_entry_depth(promise_value_t v) { return entry_of(v)->depth; }
-promise_value_t promise_entry_error(promise_value_t v) { return promise__mark(entry_of(v)->error, MARK_LENT); }
+const char *promise_dirent_name(promise_value_t v) { return entry_of(v)->name; }
+const char *promise_dirent_path(promise_value_t v) { return entry_of(v)->path; }
+enum promise_file_type promise_dirent_type(promise_value_t v) { return entry_of(v)->type; }
+size_t promise_dirent_depth(promise_value_t v) { return entry_of(v)->depth; }
+promise_value_t promise_dirent_error(promise_value_t v) { return promise__mark(entry_of(v)->error, MARK_LENT); }
 
-void promise__entry_fail(promise_value_t v, promise_value_t error) {
+void promise__dirent_fail(promise_value_t v, promise_value_t error) {
     struct entry *e = promise__object(v);
 
     promise__release(e->error);
@@ -44,29 +44,29 @@ void promise__entry_fail(promise_value_t v, promise_value_t error) {
 
 /* ---- reading: on the thread ---- */
 
-static enum promise_entry_type of_mode(mode_t mode) {
-    if (S_ISREG(mode)) return PROMISE_ENTRY_FILE;
-    if (S_ISDIR(mode)) return PROMISE_ENTRY_DIRECTORY;
-    if (S_ISLNK(mode)) return PROMISE_ENTRY_LINK;
-    if (S_ISFIFO(mode)) return PROMISE_ENTRY_FIFO;
-    return S_ISSOCK(mode) ? PROMISE_ENTRY_SOCKET : PROMISE_ENTRY_DEVICE;
+static enum promise_file_type of_mode(mode_t mode) {
+    if (S_ISREG(mode)) return PROMISE_FILE_REGULAR;
+    if (S_ISDIR(mode)) return PROMISE_FILE_DIRECTORY;
+    if (S_ISLNK(mode)) return PROMISE_FILE_LINK;
+    if (S_ISFIFO(mode)) return PROMISE_FILE_FIFO;
+    return S_ISSOCK(mode) ? PROMISE_FILE_SOCKET : PROMISE_FILE_DEVICE;
 }
 
 /* Not every file system tells the type with the name. */
-static enum promise_entry_type type_of(DIR *dir, const struct dirent *d) {
+static enum promise_file_type type_of(DIR *dir, const struct dirent *d) {
     struct stat s;
 
 #ifdef DT_UNKNOWN
     if (d->d_type != DT_UNKNOWN) return of_mode((mode_t)DTTOIF(d->d_type));
 #endif
-    return fstatat(dirfd(dir), d->d_name, &s, AT_SYMLINK_NOFOLLOW) < 0 ? PROMISE_ENTRY_UNKNOWN : of_mode(s.st_mode);
+    return fstatat(dirfd(dir), d->d_name, &s, AT_SYMLINK_NOFOLLOW) < 0 ? PROMISE_FILE_UNKNOWN : of_mode(s.st_mode);
 }
 
 static promise_value_t entry_new(const char *folder, DIR *dir, const struct dirent *d, size_t depth) {
     size_t front = strlen(folder), size = strlen(d->d_name) + 1;
     bool slash = front && folder[front - 1] != '/';
     promise_value_t v;
-    struct entry *e = promise__cell_new(&promise_type_entry, sizeof *e + front + slash + size, &v);
+    struct entry *e = promise__cell_new(&promise_type_dirent, sizeof *e + front + slash + size, &v);
 
     if (!e) return v;
     *e = (struct entry){.type = type_of(dir, d), .depth = depth, .name = e->path + front + slash};
@@ -107,7 +107,7 @@ promise_value_t promise__directory_read(DIR *dir, const char *path, size_t depth
 }
 
 static int by_name(const void *a, const void *b) {
-    return strcmp(promise_entry_name(*(const promise_value_t *)a), promise_entry_name(*(const promise_value_t *)b));
+    return strcmp(promise_dirent_name(*(const promise_value_t *)a), promise_dirent_name(*(const promise_value_t *)b));
 }
 
 promise_value_t promise__directory_sorted(const char *path, bool follow, size_t depth) {

@@ -20,7 +20,7 @@ promise_value_t promise__directory_read(DIR *dir, const char *path, size_t depth
 /* A list of all of them, in the order of their names. */
 promise_value_t promise__directory_sorted(const char *path, bool follow, size_t depth);
 /* Puts error, which is taken over, into an entry that nobody else has. */
-void promise__entry_fail(promise_value_t entry, promise_value_t error);
+void promise__dirent_fail(promise_value_t entry, promise_value_t error);
 
 /* ---- an iterator of what comes in lists, of which an empty one is the last ---- */
 

@@ -63,7 +63,7 @@ static promise_value_t pop(struct walk *w) {
 /* Goes down into a directory, unless it cannot be read: then its entry says why. False when it is not there any more, or no
  * directory now. */
 static bool go_down(struct walk *w, promise_value_t entry, bool *nomem) {
-    promise_value_t list = promise__directory_sorted(promise_entry_path(entry), false, promise_entry_depth(entry) + 1);
+    promise_value_t list = promise__directory_sorted(promise_dirent_path(entry), false, promise_dirent_depth(entry) + 1);
 
     if (!promise_is_rejection(list)) {
         *nomem = push(w, list) < 0;
@@ -74,7 +74,7 @@ static bool go_down(struct walk *w, promise_value_t entry, bool *nomem) {
         promise__release(list);
         return false;
     }
-    promise__entry_fail(entry, list);
+    promise__dirent_fail(entry, list);
     return true;
 }
 
@@ -93,7 +93,7 @@ static promise_value_t run_walk(struct file_request *r) {
         w->begun = true;
     }
     while (!nomem && promise_list_size(batch) < BATCH && !promise_is_void(entry = pop(w))) {
-        if (promise_entry_type(entry) == PROMISE_ENTRY_DIRECTORY && !go_down(w, entry, &nomem)) promise__release(entry);
+        if (promise_dirent_type(entry) == PROMISE_FILE_DIRECTORY && !go_down(w, entry, &nomem)) promise__release(entry);
         else if (promise__list_add(promise__object(batch), entry) < 0) nomem = true;
     }
     if (!nomem) return batch;
