@@ -389,20 +389,20 @@ static void deadline(void *arg) {
     stops_done(l, abort_connections(l));
 }
 
-static promise_t *wait_for_all(promise_listener_t *l, uint64_t deadline_ms) {
+static promise_t *wait_for_all(promise_listener_t *l, uint64_t timeout_ms) {
     struct waiter *w;
     promise_t *p = promise__wait_in(l->loop, &l->stops, sizeof(struct stop_wait), &w);
     struct stop_wait *s = (struct stop_wait *)w;
 
     if (!s) return p;
     s->listener = l;
-    if (deadline_ms == UINT64_MAX) return p;
-    s->timer = l->loop->host->after(l->loop->host_data, deadline_ms, deadline, s);
+    if (timeout_ms == UINT64_MAX) return p;
+    s->timer = l->loop->host->after(l->loop->host_data, timeout_ms, deadline, s);
     if (!s->timer) promise_reject(promise__waiter_take(w), promise__nomem());
     return p;
 }
 
-promise_t *promise_listener_stop(promise_listener_t *l, uint64_t deadline_ms) {
+promise_t *promise_listener_stop(promise_listener_t *l, uint64_t timeout_ms) {
     promise_loop_t *loop = promise_source_nomem_loop(l);
     size_t aborted;
 
@@ -413,7 +413,7 @@ promise_t *promise_listener_stop(promise_listener_t *l, uint64_t deadline_ms) {
     else if (!l->made) return promise__settled(l->loop, promise__copy(l->error));
     l->stopped = true;
     set_error(l, promise_void());
-    if (l->count && deadline_ms) return wait_for_all(l, deadline_ms);
+    if (l->count && timeout_ms) return wait_for_all(l, timeout_ms);
     aborted = abort_connections(l);
     stops_done(l, aborted);
     return promise__settled(l->loop, promise_int((int64_t)aborted));

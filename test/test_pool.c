@@ -236,14 +236,14 @@ END_TEST
 
 START_TEST(close_in_time) {
     open_all(&(struct promise_pool_options){.threads = 2});
-    ck_assert(promise_is_void(run(promise_pool_close(pool, loop, UINT64_MAX)))); /* nothing was ever running */
+    ck_assert(promise_is_void(run(promise_pool_close(loop, pool, UINT64_MAX)))); /* nothing was ever running */
     ck_assert(is(run(promise_work(loop, pool, echo, counted())), PROMISE_ECLOSED));
     promise_pool_free(pool);
 
     pool = promise_pool_new(&(struct promise_pool_options){.name = "pool", .threads = 1});
     promise_t *p = promise_work(loop, pool, block, counted()), *q = promise_work(loop, pool, echo, counted());
     wait_for(&started);
-    promise_t *closed = promise_pool_close(pool, loop, UINT64_MAX), *again = promise_pool_close(pool, loop, 1000000);
+    promise_t *closed = promise_pool_close(loop, pool, UINT64_MAX), *again = promise_pool_close(loop, pool, 1000000);
     ck_assert(is(run(q), PROMISE_ECLOSED)); /* at once */
     ck_assert_int_eq(promise_get_state(closed), PROMISE_PENDING);
     sem_post(&go);
@@ -263,7 +263,7 @@ START_TEST(close_with_a_deadline) {
     promise_t *p = promise_work(loop, pool, block, counted()), *q = promise_work(loop, pool, until_canceled, counted());
     wait_for(&started);
     wait_for(&started);
-    promise_t *closed = promise_pool_close(pool, loop, _i ? UINT64_MAX : 1);
+    promise_t *closed = promise_pool_close(loop, pool, _i ? UINT64_MAX : 1);
     if (_i) {
         promise_cancel(promise_ref(closed));
         ck_assert(promise_is_canceled(run(closed)));
@@ -293,7 +293,7 @@ START_TEST(close_after_a_cancel) {
     promise_t *p = promise_work(loop, pool, block, counted());
     wait_for(&started);
     promise_cancel(p);
-    ck_assert(promise_is_timeout(run(promise_pool_close(pool, loop, 1))));
+    ck_assert(promise_is_timeout(run(promise_pool_close(loop, pool, 1))));
     promise_value_clear(&outcome);
     promise_loop_free(loop);
     promise_pool_free(pool);
@@ -308,7 +308,7 @@ START_TEST(J5_the_loop_goes_while_a_pool_closes) {
     open_all(&(struct promise_pool_options){.threads = 1});
     promise_t *p = promise_work(loop, pool, block, counted());
     wait_for(&started);
-    promise_t *closed = promise_pool_close(pool, loop, _i ? UINT64_MAX : 1000000);
+    promise_t *closed = promise_pool_close(loop, pool, _i ? UINT64_MAX : 1000000);
     promise_loop_free(loop); /* cancels the close: what runs is abandoned */
     ck_assert(promise_is_canceled(promise_peek(closed)));
     ck_assert(promise_is_canceled(promise_peek(p)));
@@ -330,7 +330,7 @@ START_TEST(everybodys_pools) {
     ck_assert_ptr_ne(promise_pool_default(), promise_pool_for_files());
     ck_assert_ptr_ne(promise_pool_for_names(), promise_pool_for_files());
     promise_pool_free(promise_pool_default()); /* nothing happens */
-    ck_assert(promise_error_is(run(promise_pool_close(promise_pool_for_files(), loop, 0)), &promise_errno_errors, EINVAL));
+    ck_assert(promise_error_is(run(promise_pool_close(loop, promise_pool_for_files(), 0)), &promise_errno_errors, EINVAL));
     for (int round = 0; round < 3; round++) {
         ck_assert_int_eq(promise_as_int(run(promise_work(loop, NULL, echo, promise_int(1)))), 1);
         ck_assert_uint_gt(promise_pool_threads(promise_pool_default()), 0);
@@ -418,7 +418,7 @@ START_TEST(O2_a_pool_out_of_memory) {
     test_alloc_fail_at(0);
     ck_assert_ptr_nonnull(none);
     ck_assert(promise_error_is(run(promise_work(loop, none, echo, counted())), &promise_errno_errors, ENOMEM));
-    ck_assert(promise_error_is(run(promise_pool_close(none, loop, 0)), &promise_errno_errors, ENOMEM));
+    ck_assert(promise_error_is(run(promise_pool_close(loop, none, 0)), &promise_errno_errors, ENOMEM));
     ck_assert_uint_eq(promise_pool_threads(none) + promise_pool_running(none) + promise_pool_waiting(none), 0);
     promise_pool_free(none);
     ck_assert_uint_eq(atomic_load(&freed), 1);
@@ -435,7 +435,7 @@ START_TEST(O2_a_close_out_of_memory) {
         promise_t *p = promise_work(loop, pool, block, counted());
         wait_for(&started);
         test_alloc_fail_at(++n);
-        promise_t *closed = promise_pool_close(pool, loop, 1000000);
+        promise_t *closed = promise_pool_close(loop, pool, 1000000);
         failed = test_alloc_failed();
         test_alloc_fail_at(0);
         failures += failed;
@@ -465,7 +465,7 @@ static void from_within(void *arg) {
 }
 static void close_null(void *arg) {
     (void)arg;
-    promise_unref(promise_pool_close(NULL, loop, 0));
+    promise_unref(promise_pool_close(loop, NULL, 0));
 }
 static void ask_null(void *arg) {
     (void)arg;

@@ -126,7 +126,7 @@ static void *close_pool(void *arg) {
     promise_loop_t *l = promise_loop_new(NULL);
     promise_value_t v = {0};
 
-    promise_loop_run(l, promise_pool_close(pool, l, *(uint64_t *)arg), &v);
+    promise_loop_run(l, promise_pool_close(l, pool, *(uint64_t *)arg), &v);
     promise_value_clear(&v);
     promise_loop_free(l);
     atomic_fetch_add(&closers, 1);

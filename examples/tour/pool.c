@@ -30,17 +30,17 @@ static promise_value_t tell(promise_value_t why, void *what) {
     return promise_void();
 }
 
-static promise_t *with_a_deadline(promise_loop_t *loop) {
+static promise_t *with_a_limit(promise_loop_t *loop) {
     promise_pool_t *pool = promise_pool_new(&(struct promise_pool_options){.name = "slow", .threads = 1});
     promise_t *slow = promise_work(loop, pool, until_nobody_wants_it, promise_void());
     while (!promise_pool_running(pool)) {} /* else it would not even start */
-    promise_t *p = promise_catch(promise_pool_close(pool, loop, 5), tell, "the pool");
+    promise_t *p = promise_catch(promise_pool_close(loop, pool, 5), tell, "the pool");
     slow = promise_catch(slow, tell, "the work");
     return promise_attach(promise_all_of(loop, slow, p, NULL), pool, promise_pool_free);
 }
 /* end: close */
 
 int main(void) {
-    static tour_fn *const parts[] = {with_a_pool, with_a_deadline};
+    static tour_fn *const parts[] = {with_a_pool, with_a_limit};
     return tour(sizeof parts / sizeof *parts, parts);
 }

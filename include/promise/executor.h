@@ -57,9 +57,9 @@ PROMISE_API PROMISE_MUST_USE promise_executor_t *promise_executor_new(promise_lo
                                                                       void *data);
 
 /* No more calls: they are rejected with PROMISE_ECLOSED. Void, when those that there are have settled; what is left after
- * deadline_ms is cancelled, and rejected with PROMISE_ECLOSED. A pool that was given stays open. Cancelling the promise changes
- * nothing. */
-PROMISE_API PROMISE_MUST_USE promise_t *promise_executor_close(promise_executor_t *executor, uint64_t deadline_ms);
+ * timeout_ms (0: at once; UINT64_MAX: no limit) is cancelled, and rejected with PROMISE_ECLOSED: then it is fulfilled as well.
+ * A pool that was given stays open. Cancelling the promise changes nothing. */
+PROMISE_API PROMISE_MUST_USE promise_t *promise_executor_close(promise_executor_t *executor, uint64_t timeout_ms);
 /* Rejects with PROMISE_ECLOSED what waits and what runs, which is cancelled. NULL is fine. Takes a void *, for
  * promise_attach(). */
 PROMISE_API void promise_executor_free(void *executor);

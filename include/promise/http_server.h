@@ -63,9 +63,9 @@ PROMISE_API PROMISE_MUST_USE promise_http_server_t *promise_http_server_on(promi
                                                                            void *arg,
                                                                            const struct promise_http_server_options *options);
 /* The graceful end: no new connections, idle ones are closed, requests under way are answered (Connection: close); after
- * deadline_ms the rest is aborted, and their handlers are cancelled. Fulfilled with the number of those aborted, as int. 0: at
- * once; UINT64_MAX: no deadline. The server stays to be closed. Cancelling it only stops waiting. */
-PROMISE_API PROMISE_MUST_USE promise_t *promise_http_server_stop(promise_http_server_t *server, uint64_t deadline_ms);
+ * timeout_ms (0: at once; UINT64_MAX: no limit) the rest is aborted, and their handlers are cancelled. Fulfilled with the
+ * number of those aborted, as int. The server stays to be closed. Cancelling it only stops waiting. */
+PROMISE_API PROMISE_MUST_USE promise_t *promise_http_server_stop(promise_http_server_t *server, uint64_t timeout_ms);
 /* At once: connections are aborted, handlers' promises are cancelled. In a handler too. NULL is fine. Takes a void *, for
  * promise_attach(). */
 PROMISE_API void promise_http_server_close(void *server);

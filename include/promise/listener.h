@@ -57,10 +57,10 @@ PROMISE_API PROMISE_MUST_USE promise_t *promise_listener_accept(promise_listener
 /* All of them, call by call; the end when the listener is stopped or closed, which may be before the iterator is. */
 PROMISE_API PROMISE_MUST_USE promise_iterator_t *promise_listener_accepted(promise_listener_t *listener);
 /* The graceful end: no new ones, at once, and those that wait for one are told as by close; fulfilled when every stream that
- * was accepted is closed or gone, or after deadline_ms: then those that are left are aborted. Fulfilled with the number of
- * these, as int. deadline_ms 0: abort them at once; UINT64_MAX: wait for ever. Cancelled, it leaves the streams alone. The
- * listener stays to be closed; closing it before rejects with PROMISE_ECLOSED. */
-PROMISE_API PROMISE_MUST_USE promise_t *promise_listener_stop(promise_listener_t *listener, uint64_t deadline_ms);
+ * was accepted is closed or gone, or after timeout_ms (0: at once; UINT64_MAX: no limit): then those that are left are
+ * aborted. Fulfilled with the number of these, as int. Cancelled, it leaves the streams alone. The listener stays to be
+ * closed; closing it before rejects with PROMISE_ECLOSED. */
+PROMISE_API PROMISE_MUST_USE promise_t *promise_listener_stop(promise_listener_t *listener, uint64_t timeout_ms);
 
 /* ---- query ---- */
 

@@ -64,10 +64,10 @@ PROMISE_API PROMISE_MUST_USE promise_t *promise_loops_ready(promise_loop_t *loop
 /* ---- stop ---- */
 
 /* The graceful end: new work is rejected with PROMISE_ECLOSED, stop runs on each loop, and a loop ends when that is done and
- * no work is under way; or after deadline_ms, as by promise_loops_free(); UINT64_MAX: never. Fulfilled when all threads have
- * ended, with the number of calls that were cut off, as int. Several may ask; the deadline is that of the first. A cancel
- * only stops waiting. The loops are to be freed after all, which ends at once what has not. */
-PROMISE_API PROMISE_MUST_USE promise_t *promise_loops_stop(promise_loop_t *loop, promise_loops_t *loops, uint64_t deadline_ms);
+ * no work is under way; or after timeout_ms (0: at once; UINT64_MAX: no limit), as by promise_loops_free(). Fulfilled when
+ * all threads have ended, also after that time, with the number of calls that were cut off, as int. Several may ask; the time
+ * is that of the first. A cancel only stops waiting. The loops are to be freed after all, which ends at once what has not. */
+PROMISE_API PROMISE_MUST_USE promise_t *promise_loops_stop(promise_loop_t *loop, promise_loops_t *loops, uint64_t timeout_ms);
 
 /* ---- query ---- */
 

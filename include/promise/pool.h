@@ -42,7 +42,7 @@ struct promise_pool_options {
 /* options are copied; NULL is the default. Never NULL: out of memory, it is a pool that rejects all work with ENOMEM. */
 PROMISE_API PROMISE_MUST_USE promise_pool_t *promise_pool_new(const struct promise_pool_options *options);
 /* Rejects what has not started with PROMISE_ECLOSED, waits for what runs, for as long as it takes, and frees the pool: nobody
- * may be about to give it work. To set a deadline, close it first: what was abandoned then is not waited for. On a thread of
+ * may be about to give it work. To set a limit, close it first: what was abandoned then is not waited for. On a thread of
  * the pool itself it stops the program; nothing happens to those that are everybody's. NULL is fine. Takes a void *,
  * for promise_attach(). */
 PROMISE_API void promise_pool_free(void *pool);
@@ -50,14 +50,16 @@ PROMISE_API void promise_pool_free(void *pool);
 /* ---- act ---- */
 
 /* From now on work is rejected with PROMISE_ECLOSED, and so is, at once, what has not started. The promise, on the loop given,
- * is fulfilled (void) when all that was running is done. What still runs after deadline_ms (UINT64_MAX: none), or when the
- * promise is cancelled, is abandoned: its promise is rejected with PROMISE_ECLOSED, its result is dropped when it comes, and
- * its thread then ends on its own; the promise of the close is rejected with PROMISE_ETIMEDOUT. The pool is to be freed after
+ * is fulfilled (void) when all that was running is done and the threads have ended. What still runs after timeout_ms (0: at
+ * once; UINT64_MAX: no limit), or when the promise is cancelled, is abandoned: its promise is rejected with PROMISE_ECLOSED,
+ * its result is dropped when it comes, and its thread then ends on its own. After the time the promise of the close rejects
+ * with PROMISE_ETIMEDOUT, unlike that of what else can be closed: a thread cannot be stopped. The pool is to be freed after
  * all. EINVAL for those that are everybody's. */
-PROMISE_API PROMISE_MUST_USE promise_t *promise_pool_close(promise_pool_t *pool, promise_loop_t *loop, uint64_t deadline_ms);
-/* Ends the threads of the pools that are everybody's, as by closing and freeing: waits up to deadline_ms for what runs. They
- * start again with the next work. The program's end does it without waiting. Returns how many functions were abandoned. */
-PROMISE_API size_t promise_pool_shutdown(uint64_t deadline_ms);
+PROMISE_API PROMISE_MUST_USE promise_t *promise_pool_close(promise_loop_t *loop, promise_pool_t *pool, uint64_t timeout_ms);
+/* Ends the threads of the pools that are everybody's, as by closing and freeing: waits up to timeout_ms (0: not at
+ * all; UINT64_MAX: no limit) for what runs. They start again with the next work. The program's end does it without waiting.
+ * Returns how many functions were abandoned. */
+PROMISE_API size_t promise_pool_shutdown(uint64_t timeout_ms);
 
 /* ---- query: on any thread, as of now ---- */
 

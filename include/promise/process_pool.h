@@ -61,8 +61,9 @@ struct promise_process_options {
 PROMISE_API PROMISE_MUST_USE promise_process_pool_t *promise_process_pool_new(promise_loop_t *loop,
                                                                               const struct promise_process_options *options);
 /* No more calls: they are rejected with PROMISE_ECLOSED. Void, when those that there are have settled and all processes are
- * gone; what is left after deadline_ms is killed, and rejected with PROMISE_ECLOSED. Cancelling the promise changes nothing. */
-PROMISE_API PROMISE_MUST_USE promise_t *promise_process_pool_close(promise_process_pool_t *pool, uint64_t deadline_ms);
+ * gone; what is left after timeout_ms (0: at once; UINT64_MAX: no limit) is killed, and rejected with PROMISE_ECLOSED: then it
+ * is fulfilled as well. Cancelling the promise changes nothing. */
+PROMISE_API PROMISE_MUST_USE promise_t *promise_process_pool_close(promise_process_pool_t *pool, uint64_t timeout_ms);
 /* Kills all that there is, rejects with PROMISE_ECLOSED, and waits until the processes are gone. NULL is fine. Takes a void *,
  * for promise_attach(). */
 PROMISE_API void promise_process_pool_free(void *pool);

@@ -230,7 +230,7 @@ static void stop_accepting(promise_http_server_t *s) {
     promise__http_ignore(promise_listener_stop(s->listener, UINT64_MAX));
 }
 
-promise_t *promise_http_server_stop(promise_http_server_t *s, uint64_t deadline_ms) {
+promise_t *promise_http_server_stop(promise_http_server_t *s, uint64_t timeout_ms) {
     struct http_stop *stop;
     struct timeval tv;
     promise_t *p;
@@ -246,10 +246,10 @@ promise_t *promise_http_server_stop(promise_http_server_t *s, uint64_t deadline_
     s->refs += 2; /* one is the stop's */
     if (!s->stopping) stop_accepting(s);
     close_idle(s);
-    if (!deadline_ms) abort_all(s);
+    if (!timeout_ms) abort_all(s);
     if (!s->count) settle_stops(s);
-    else if (deadline_ms != UINT64_MAX) {
-        tv = of_ms(deadline_ms < INT32_MAX ? deadline_ms : INT32_MAX);
+    else if (timeout_ms != UINT64_MAX) {
+        tv = of_ms(timeout_ms < INT32_MAX ? timeout_ms : INT32_MAX);
         event_add(s->deadline, &tv);
     }
     promise__http_server_unref(s);

@@ -223,7 +223,7 @@ static void time_is_over(void *arg) {
     take_off(ex);
 }
 
-promise_t *promise_executor_close(promise_executor_t *ex, uint64_t deadline_ms) {
+promise_t *promise_executor_close(promise_executor_t *ex, uint64_t timeout_ms) {
     promise_loop_t *nomem = promise_source_nomem_loop(ex);
     struct waiter *w;
     promise_t *p;
@@ -235,9 +235,9 @@ promise_t *promise_executor_close(promise_executor_t *ex, uint64_t deadline_ms) 
     if (ex->loop->dying) return p;
     ex->closing = true;
     stop_timer(ex);
-    if (deadline_ms && deadline_ms != UINT64_MAX)
-        ex->deadline = ex->loop->host->after(ex->loop->host_data, deadline_ms, time_is_over, ex);
-    if (!ex->deadline && deadline_ms != UINT64_MAX) time_is_over(ex);
+    if (timeout_ms && timeout_ms != UINT64_MAX)
+        ex->deadline = ex->loop->host->after(ex->loop->host_data, timeout_ms, time_is_over, ex);
+    if (!ex->deadline && timeout_ms != UINT64_MAX) time_is_over(ex);
     else take_off(ex);
     return p;
 }

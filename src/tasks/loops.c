@@ -73,10 +73,10 @@ static void send_ends(promise_loops_t *loops) {
     }
 }
 
-static void send_stops(promise_loops_t *loops, uint64_t deadline_ms) {
+static void send_stops(promise_loops_t *loops, uint64_t timeout_ms) {
     if (loops->stopping || loops->ending) return;
     loops->stopping = true;
-    loops->deadline_ms = deadline_ms;
+    loops->timeout_ms = timeout_ms;
     atomic_store(&loops->closed, true);
     for (size_t i = 0; i < loops->count; i++) promise__mail_send(loops->threads[i].mailbox, &loops->threads[i].stop);
 }
@@ -307,7 +307,7 @@ static struct stopper *stopper_new(promise_loop_t *loop, promise_loops_t *loops)
     return NULL;
 }
 
-promise_t *promise_loops_stop(promise_loop_t *loop, promise_loops_t *loops, uint64_t deadline_ms) {
+promise_t *promise_loops_stop(promise_loop_t *loop, promise_loops_t *loops, uint64_t timeout_ms) {
     struct stopper *s;
     promise_t *p;
     bool over;
@@ -325,7 +325,7 @@ promise_t *promise_loops_stop(promise_loop_t *loop, promise_loops_t *loops, uint
     if (!over) {
         s->next = loops->stoppers;
         loops->stoppers = s;
-        send_stops(loops, deadline_ms);
+        send_stops(loops, timeout_ms);
     }
     pthread_mutex_unlock(&loops->lock);
     if (over) promise__mail_send(s->mailbox, &s->mail); /* to ourselves */

@@ -43,7 +43,7 @@ struct promise_loops {
     atomic_size_t turn;
     atomic_bool closed;
     atomic_size_t cut_off; /* calls that were under way when their loop ended */
-    uint64_t deadline_ms;  /* since stop was sent */
+    uint64_t timeout_ms;  /* since stop was sent */
     pthread_mutex_t lock;  /* for all below */
     pthread_cond_t changed;
     size_t starting, running; /* threads that have not reported; that have not ended */

@@ -95,7 +95,7 @@ void promise__loops_open_stop(struct mail *mail, promise_loop_t *loop) {
     if (loop->dying) return;
     p = t->loops->options.stop ? promise_try(loop, run_stop, t) : promise_from(loop, promise_void());
     end_after(t, promise_then_catch(p, wait_for_calls, wait_for_calls, t));
-    if (t->loops->deadline_ms < UINT64_MAX) end_after(t, promise_sleep(loop, t->loops->deadline_ms));
+    if (t->loops->timeout_ms < UINT64_MAX) end_after(t, promise_sleep(loop, t->loops->timeout_ms));
 }
 
 /* ---- the thread ---- */

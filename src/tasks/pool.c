@@ -130,8 +130,8 @@ promise_pool_t *promise_pool_for_names(void) { return everybodys(NAMES); }
 
 static pthread_mutex_t ending = PTHREAD_MUTEX_INITIALIZER; /* who ends them: one at a time */
 
-size_t promise_pool_shutdown(uint64_t deadline_ms) {
-    uint64_t now = promise__pool_now(), until = deadline_ms < UINT64_MAX - now ? now + deadline_ms : UINT64_MAX;
+size_t promise_pool_shutdown(uint64_t timeout_ms) {
+    uint64_t now = promise__pool_now(), until = timeout_ms < UINT64_MAX - now ? now + timeout_ms : UINT64_MAX;
     size_t abandoned = 0;
 
     promise_pool_default();

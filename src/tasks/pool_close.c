@@ -16,7 +16,7 @@ void promise__pool_begin_close(promise_pool_t *pool) {
 /* What is known of a close until its promise has settled; the loop's thread only. */
 struct ending {
     promise_pool_t *pool; /* a reference */
-    uint64_t deadline_ms;
+    uint64_t timeout_ms;
     size_t abandoned;
     unsigned refs; /* of two links of the chain */
 };
@@ -42,7 +42,7 @@ static promise_value_t tell(promise_value_t why, void *arg) {
     if (!promise_is_timeout(why)) return why;
     return promise_throw_at(NULL, &promise_errors, PROMISE_ETIMEDOUT,
                             "promise_pool_close: the pool \"%s\" was still running %zu function%s after %llu ms", e->pool->name,
-                            e->abandoned, e->abandoned == 1 ? "" : "s", (unsigned long long)e->deadline_ms);
+                            e->abandoned, e->abandoned == 1 ? "" : "s", (unsigned long long)e->timeout_ms);
 }
 
 /* The remote is told when no thread is left, which may be now. */
@@ -62,15 +62,15 @@ static promise_t *start(promise_loop_t *loop, struct ending *e, struct closing *
     c->remote = promise_remote_new(resolver);
     p = promise_attach(p, e, ending_unref);
     wait_for_threads(e->pool, c);
-    if (e->deadline_ms == UINT64_MAX) {
+    if (e->timeout_ms == UINT64_MAX) {
         ending_unref(e);
         return p;
     }
-    p = promise_catch(promise_timeout(p, e->deadline_ms), tell, e);
+    p = promise_catch(promise_timeout(p, e->timeout_ms), tell, e);
     return promise_attach(p, e, ending_unref);
 }
 
-promise_t *promise_pool_close(promise_pool_t *pool, promise_loop_t *loop, uint64_t deadline_ms) {
+promise_t *promise_pool_close(promise_loop_t *loop, promise_pool_t *pool, uint64_t timeout_ms) {
     struct ending *e;
     struct closing *c;
 
@@ -86,7 +86,7 @@ promise_t *promise_pool_close(promise_pool_t *pool, promise_loop_t *loop, uint64
         promise__free(e);
         return promise__settled(loop, promise__nomem());
     }
-    *e = (struct ending){.pool = pool, .deadline_ms = deadline_ms, .refs = 2};
+    *e = (struct ending){.pool = pool, .timeout_ms = timeout_ms, .refs = 2};
     promise__pool_ref(pool);
     return start(loop, e, c);
 }

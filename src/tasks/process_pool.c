@@ -222,7 +222,7 @@ static void time_is_over(void *arg) {
     promise__pool_work(pool);
 }
 
-promise_t *promise_process_pool_close(promise_process_pool_t *pool, uint64_t deadline_ms) {
+promise_t *promise_process_pool_close(promise_process_pool_t *pool, uint64_t timeout_ms) {
     promise_loop_t *nomem = promise_source_nomem_loop(pool);
     struct waiter *w;
     promise_t *p;
@@ -233,7 +233,7 @@ promise_t *promise_process_pool_close(promise_process_pool_t *pool, uint64_t dea
     pool->closing = true;
     p = promise__wait_in(pool->loop, &pool->closers, sizeof *w, &w);
     if (pool->loop->dying) return p;
-    if (!deadline_ms || !promise__pool_set_timer(pool, &pool->deadline, deadline_ms, time_is_over, pool)) time_is_over(pool);
+    if (!timeout_ms || !promise__pool_set_timer(pool, &pool->deadline, timeout_ms, time_is_over, pool)) time_is_over(pool);
     else promise__pool_work(pool);
     return p;
 }
