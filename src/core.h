@@ -111,7 +111,7 @@ struct promise {
             promise_t *owner; /* aggregate, walk or group; NULL once it is let go of */
             union {
                 size_t index;
-                struct walk_slot *slot;
+                void *slot; /* walk: its struct walk_slot; group: its struct turn; or NULL */
             };
             promise_t *ring_next, *ring_prev;
         };

@@ -3,7 +3,7 @@
 
 static inline void withdraw(promise_loop_t *loop, promise_t *e, promise__left_fn *left) {
     promise_t *owner = e->owner;
-    struct walk_slot *slot = e->slot;
+    void *slot = e->slot;
 
     if (e->flags & FLAG_LATE) promise__leave_ring(e); /* freed when its turn comes */
     else if (promise__withdraw(e)) return;

@@ -39,7 +39,7 @@ static inline void promise__element_free(promise_loop_t *loop, promise_t *e) {
 }
 
 /* T5: gives up a branch, unless it must be waited for; then left is not called. left may be NULL. */
-typedef void promise__left_fn(promise_t *owner, struct walk_slot *slot);
+typedef void promise__left_fn(promise_t *owner, void *slot);
 void promise__ring_withdraw(promise_t *element, promise__left_fn *left);
 void promise__ring_release(promise_t *owner, promise__left_fn *left); /* the same for all */
 

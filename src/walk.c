@@ -34,7 +34,7 @@ static void drop_slot(struct walk *w, struct walk_slot *slot) {
 }
 
 /* A branch is not waited for. */
-static void left(promise_t *p, struct walk_slot *slot) {
+static void left(promise_t *p, void *slot) {
     if (slot) drop_slot(p->walk, slot);
     else p->walk->asking = false;
 }

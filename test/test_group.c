@@ -288,6 +288,38 @@ START_TEST(no_more_than_so_many_run_at_a_time) {
 }
 END_TEST
 
+static promise_value_t reject_later(promise_value_t v, void *arg) {
+    (void)v;
+    return promise_adopt(promise_then(promise_sleep(NULL, 5), reject_it, arg));
+}
+
+static promise_value_t reject_in_a_while(promise_value_t v, void *arg) {
+    (void)v;
+    (void)promise_await(promise_sleep(NULL, 5), NULL);
+    return throw_text(arg);
+}
+
+/* Whose turn has not come is not called any more: its place in the limit is given on when the group knows of the failure. */
+START_TEST(nothing_that_waits_is_called_after_a_failure) {
+    const struct promise_group_options options = {.limit = (size_t)_i / 4 + 1};
+    promise_group_t *limited = promise_group_new_with(loop, &options);
+
+    for (size_t i = 1; i < options.limit; i++) promise_group_async(limited, wait_and_cleanup, "held");
+    if (_i % 4 == 0) promise_group_try(limited, reject_it, "r");
+    if (_i % 4 == 1) promise_group_try(limited, reject_later, "r");
+    if (_i % 4 == 2) promise_group_async(limited, reject_in_a_while, "r");
+    if (_i % 4 == 3) promise_group_async(limited, reject_it, "r");
+    promise_group_try(limited, trace_word, "never");
+    promise_group_async(limited, trace_word, "never");
+    promise_group_try(limited, trace_slowly, "never");
+    if (_i % 2) fakehost_advance(&host, 7); /* before it is waited for */
+    expect(promise_group_wait(limited), "!r");
+    trace_is(options.limit > 1 ? "held=!canceled held." : "");
+    promise_group_free(limited);
+    promise_group_free(g);
+}
+END_TEST
+
 /* ---- refused ---- */
 
 static void add_null(void *arg) { promise_group_add(g, arg); }
@@ -484,6 +516,7 @@ int main(void) {
     tcase_add_test(t, T4_freed_by_one_of_its_tasks);
     tcase_add_test(t, K3_coroutines_clean_up_first);
     tcase_add_test(t, no_more_than_so_many_run_at_a_time);
+    tcase_add_loop_test(t, nothing_that_waits_is_called_after_a_failure, 0, 8);
     tcase_add_test(t, bad_input_is_refused);
     tcase_add_test(t, J5_the_loop_goes_in_each_state);
     tcase_add_test(t, J5_nothing_new_when_the_loop_goes);

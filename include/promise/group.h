@@ -49,8 +49,8 @@ PROMISE_API void promise_group_free(void *g);
 /* A task that runs already. Consumes p, in any case: then it is cancelled. Its value is dropped, a rejection fails the group,
  * one by a cancel too. */
 PROMISE_API int promise_group_add(promise_group_t *g, promise_t *p);
-/* fn(void, arg), called from the drain as a handler; or as a coroutine. On -1 it is not called; and never, when the group ends
- * before its turn. */
+/* fn(void, arg), called from the drain as a handler; or as a coroutine. On -1 it is not called; and never, when the group fails
+ * or ends before its turn. */
 PROMISE_API int promise_group_try(promise_group_t *g, promise_fn *fn, void *arg);
 PROMISE_API int promise_group_async(promise_group_t *g, promise_fn *fn, void *arg);
 

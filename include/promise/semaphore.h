@@ -37,7 +37,8 @@ PROMISE_API PROMISE_MUST_USE bool promise_semaphore_try_acquire(promise_semaphor
 PROMISE_API void promise_semaphore_release(void *s);
 PROMISE_API void promise_semaphore_release_units(promise_semaphore_t *s, size_t units);
 /* Calls fn(void, arg) when it has a unit, and releases it when what that gives has settled, on every path. The promise gets
- * the outcome of fn. */
+ * the outcome of fn. The unit goes to the next before those who wait for the promise hear of it: so after a failure one more fn
+ * may begin, before promise_all() cancels it. A group's limit (<promise/group.h>) has no such gap. */
 PROMISE_API PROMISE_MUST_USE promise_t *promise_semaphore_with(promise_semaphore_t *s, promise_fn *fn, void *arg);
 
 /* ---- query ---- */

@@ -2,6 +2,9 @@
  * Groups of tasks. A group has a promise of KIND_GROUP, the root, and that a ring of elements, one on each task. The root
  * settles when its ring is empty and somebody has asked for the outcome. The group has no reference on it, so that a cancel
  * from below reaches it (K1), and forgets it when it settles.
+ *
+ * Where there is a limit, a task's element has its turn, which ends when the element has heard of the outcome: at a failure the
+ * group has ended before the next one could begin.
  */
 #include <promise/coroutine.h>
 #include <promise/group.h>
@@ -23,6 +26,20 @@ struct promise_group {
     bool freed;  /* our memory goes with the root */
 };
 
+struct turn { /* of a task, where there is a limit */
+    promise_semaphore_t *slots;
+    promise_fn *fn;
+    void *arg;
+    bool async, held; /* a coroutine; it has begun */
+};
+
+/* Or there is none. */
+static void end_turn(struct turn *t) {
+    if (!t) return;
+    if (t->held) promise_semaphore_release(t->slots);
+    promise__free(t);
+}
+
 static void destroy(promise_group_t *g) {
     promise_semaphore_free(g->slots);
     promise_source_remove(&g->source);
@@ -43,9 +60,9 @@ static void end_if_empty(promise_t *root) {
 }
 
 /* A task is not waited for. */
-static void left(promise_t *root, struct walk_slot *slot) {
-    (void)slot;
+static void left(promise_t *root, void *turn) {
     root->group->size--;
+    end_turn(turn);
 }
 
 /* Takes outcome over, and cancels what still runs. */
@@ -61,11 +78,13 @@ static void decide(promise_t *root, promise_value_t outcome) {
 
 void promise__group_element(promise_t *e, promise_value_t input) {
     promise_t *root = e->owner;
+    struct turn *turn = e->slot;
 
     promise__element_free(promise__loop(e), e);
     root->group->size--;
     if (input.type & MARK_REJECTION && !(root->flags & FLAG_DECIDED)) decide(root, promise__copy(input));
     else end_if_empty(root);
+    end_turn(turn); /* the group may be gone */
 }
 
 /* From below, or with the loop (J5). */
@@ -155,14 +174,17 @@ void promise_group_free(void *group) {
 
 static bool takes_more(const promise_group_t *g) { return g->root && !(g->root->flags & FLAG_DECIDED) && !g->loop->dying; }
 
-static int add(promise_group_t *g, promise_t *p) {
+/* Takes turn over, too, which may be NULL. */
+static int add(promise_group_t *g, promise_t *p, struct turn *turn) {
     promise_t *e = g->root ? promise__element_new(g->loop, g->root, p) : NULL;
 
     if (!e) {
         promise_cancel(p);
+        end_turn(turn); /* it has not begun, and will not */
         if (takes_more(g)) decide(g->root, promise__nomem());
         return -1;
     }
+    e->slot = turn;
     g->size++;
     if (takes_more(g)) return 0;
     promise__ring_withdraw(e, left);
@@ -179,39 +201,34 @@ int promise_group_add(promise_group_t *g, promise_t *p) {
     g = check(g, __func__);
     if (promise__loop(p) != g->loop)
         promise__stop("promise_group_add: expected a promise of the group's loop, got one of another");
-    return add(g, p);
+    return add(g, p, NULL);
+}
+
+static promise_value_t begin(promise_value_t v, void *arg) {
+    struct turn *t = arg;
+
+    t->held = true;
+    return t->async ? promise_adopt(promise_async(NULL, t->fn, t->arg)) : t->fn(v, t->arg);
+}
+
+static int add_in_turn(promise_group_t *g, promise_fn *fn, void *arg, bool async) {
+    struct turn *t = promise__malloc(sizeof *t);
+
+    if (!t) return add(g, promise__settled(g->loop, promise__nomem()), NULL);
+    *t = (struct turn){.slots = g->slots, .fn = fn, .arg = arg, .async = async};
+    return add(g, promise_then(promise_semaphore_acquire(g->slots), begin, t), t);
 }
 
 int promise_group_try(promise_group_t *g, promise_fn *fn, void *arg) {
     if (!fn) promise__stop("promise_group_try: fn is NULL");
     if (promise_source_nomem_loop(g) || !takes_more(check(g, __func__))) return -1;
-    return add(g, g->slots ? promise_semaphore_with(g->slots, fn, arg) : promise_try(g->loop, fn, arg));
-}
-
-struct start { /* of a coroutine that waits for its turn */
-    promise_fn *fn;
-    void *arg;
-};
-
-static promise_value_t start_async(promise_value_t v, void *arg) {
-    const struct start *s = arg;
-
-    (void)v;
-    return promise_adopt(promise_async(NULL, s->fn, s->arg));
-}
-
-static promise_t *async_in_turn(promise_group_t *g, promise_fn *fn, void *arg) {
-    struct start *s = promise__malloc(sizeof *s);
-
-    if (!s) return promise__settled(g->loop, promise__nomem());
-    *s = (struct start){fn, arg};
-    return promise_attach(promise_semaphore_with(g->slots, start_async, s), s, promise__free);
+    return g->slots ? add_in_turn(g, fn, arg, false) : add(g, promise_try(g->loop, fn, arg), NULL);
 }
 
 int promise_group_async(promise_group_t *g, promise_fn *fn, void *arg) {
     if (!fn) promise__stop("promise_group_async: fn is NULL");
     if (promise_source_nomem_loop(g) || !takes_more(check(g, __func__))) return -1;
-    return add(g, g->slots ? async_in_turn(g, fn, arg) : promise_async(g->loop, fn, arg));
+    return g->slots ? add_in_turn(g, fn, arg, true) : add(g, promise_async(g->loop, fn, arg), NULL);
 }
 
 /* ---- wait and cancel ---- */
