@@ -191,6 +191,29 @@ START_TEST(no_more_than_the_limit) {
 }
 END_TEST
 
+static promise_value_t none_runs(promise_value_t v, void *arg) {
+    (void)arg;
+    ck_assert_uint_eq(promise_executor_running(ex), 0);
+    ck_assert_uint_eq(promise_executor_queued(ex), 0);
+    return v;
+}
+
+static promise_value_t two_more(promise_value_t v, void *arg) {
+    (void)none_runs(v, arg);
+    return promise_adopt(promise_all_of(NULL, execute("echo", "y"), execute("nothing", "z"), NULL)); /* the second waits */
+}
+
+/* Whose outcome has been told runs no more: who hears of it finds its place free. */
+START_TEST(what_has_settled_does_not_count) {
+    begin(_i);
+    promise_executor_limit(ex, 1, 1);
+    ck_assert_int_eq(promise_loop_run(loop, promise_then(execute("echo", "x"), two_more, NULL), NULL), 0);
+    bytes_are(promise_catch(execute("nope", "x"), none_runs, NULL), "!there is no function \"nope\"");
+    ck_assert_int_eq(promise_loop_run(loop, promise_catch(execute("odd", "x"), two_more, NULL), NULL), 0);
+    finish(_i);
+}
+END_TEST
+
 /* ---- cancels ---- */
 
 START_TEST(K2_what_waits_is_taken_out_and_what_runs_is_stopped) {
@@ -403,10 +426,15 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("executor");
     TCase *tcase = tcase_create("executor");
-    const TTest *const all[] = {bytes_and_errors_are_the_same,   one_at_a_time_is_in_order,
-                                no_more_than_the_limit,          K2_what_waits_is_taken_out_and_what_runs_is_stopped,
-                                closing_waits_for_what_there_is, closing_ends_at_its_deadline,
-                                freed_with_work_under_way,       J5_the_loop_goes_first};
+    const TTest *const all[] = {bytes_and_errors_are_the_same,
+                                one_at_a_time_is_in_order,
+                                no_more_than_the_limit,
+                                what_has_settled_does_not_count,
+                                K2_what_waits_is_taken_out_and_what_runs_is_stopped,
+                                closing_waits_for_what_there_is,
+                                closing_ends_at_its_deadline,
+                                freed_with_work_under_way,
+                                J5_the_loop_goes_first};
 
     promise_process_worker(working_functions);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) tcase_add_loop_test(tcase, all[i], 0, KINDS);

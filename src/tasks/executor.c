@@ -1,6 +1,7 @@
 /*
  * Executors: a queue in front of an engine. A call is two promises: the caller's, which is settled or cancelled at any time,
- * and the engine's, which takes the time that it takes; between them is a flight, which counts until the latter has settled.
+ * and the engine's, which takes the time that it takes; between them is a flight, which counts until the latter has settled, and
+ * not when the former is told of it.
  */
 #include <promise/executor.h>
 
@@ -16,6 +17,7 @@ struct flight {
     struct flight *next, **link;
     struct call *call;  /* NULL once nobody waits for it */
     promise_t *promise; /* not a reference: it lives until the flight has landed */
+    bool counts;
 };
 
 struct call {
@@ -89,6 +91,11 @@ static void close_engine(promise_executor_t *ex) {
 
 static void take_off(promise_executor_t *ex);
 
+static void count_off(struct flight *f) {
+    if (f->counts) f->executor->in_flight--;
+    f->counts = false;
+}
+
 /* The engine's promise has settled: on every path, once. */
 static void landed(void *arg) {
     struct flight *f = arg;
@@ -96,8 +103,8 @@ static void landed(void *arg) {
 
     *f->link = f->next;
     if (f->next) f->next->link = f->link;
+    count_off(f);
     promise__free(f);
-    if (!ex->closed) ex->in_flight--;
     take_off(ex);
     destroy(ex);
 }
@@ -107,11 +114,14 @@ static promise_value_t arrive(promise_value_t v, void *arg) {
     struct call *c = f->call;
     promise_value_t bytes;
 
-    if (!c) return promise_void();
-    bytes = promise__function_bytes(promise__take(v), c->name);
-    c->flight = NULL;
-    f->call = NULL;
-    promise_resolve(promise__waiter_take(&c->waiter), bytes);
+    count_off(f);
+    if (c) {
+        bytes = promise__function_bytes(promise__take(v), c->name);
+        c->flight = NULL;
+        f->call = NULL;
+        promise_resolve(promise__waiter_take(&c->waiter), bytes);
+    }
+    take_off(f->executor);
     return promise_void();
 }
 
@@ -130,7 +140,7 @@ static void let_go(struct waiter *w) {
 static void start(promise_executor_t *ex, struct call *c, struct flight *f) {
     promise_t *p;
 
-    *f = (struct flight){.executor = ex, .next = ex->flights, .link = &ex->flights, .call = c};
+    *f = (struct flight){.executor = ex, .next = ex->flights, .link = &ex->flights, .call = c, .counts = true};
     if (f->next) f->next->link = &f->next;
     ex->flights = f;
     c->flight = f;
