@@ -142,6 +142,8 @@ START_TEST(bytes_and_errors_are_the_same) {
     ck_assert_str_eq(promise_error_message(v), "there is no function \"nope\"");
     ck_assert(promise_error_is(v, &promise_errno_errors, ENOENT));
     promise_value_clear(&v);
+    bytes_are(promise_execute(ex, NULL, promise_string("x")), "!promise_execute: name is NULL: Invalid argument");
+    bytes_are(promise_execute(ex, NULL, promise_throw_errno(EIO, "read")), "!read: Input/output error");
     finish(_i);
 }
 END_TEST
@@ -399,10 +401,21 @@ static void execute_on_null(void *arg) {
     (void)arg;
     promise_unref(promise_execute(NULL, "echo", promise_void()));
 }
-static void execute_null(void *arg) {
-    (void)arg;
-    promise_unref(promise_execute(ex, NULL, promise_void()));
+
+static promise_t *null_run(void *data, promise_loop_t *on, const char *name, promise_value_t bytes) {
+    (void)data, (void)on, (void)name, (void)bytes;
+    return NULL;
 }
+static promise_t *null_close(void *data, promise_loop_t *on) {
+    (void)data, (void)on;
+    return NULL;
+}
+
+static const struct promise_engine null_engine = {.size = sizeof null_engine, .run = null_run, .close = null_close};
+
+static void run_gives_null(void *arg) { promise_unref(promise_execute(arg, "echo", promise_void())); }
+static void close_gives_null(void *arg) { promise_unref(promise_executor_close(arg, 0)); }
+
 static void new_of_null(void *arg) {
     (void)arg;
     promise_executor_free(promise_executor_new(loop, NULL, NULL));
@@ -413,12 +426,17 @@ static void processes_of_null(void *arg) {
 }
 
 START_TEST(bugs_of_the_program_stop_it) {
+    promise_executor_t *null;
+
     begin(IN_LOOP);
+    null = promise_executor_new(loop, &null_engine, NULL);
     promise_executor_free(NULL);
     test_assert_stops(execute_on_null, NULL, "promise_execute: the executor is NULL");
-    test_assert_stops(execute_null, NULL, "promise_execute: name is NULL");
+    test_assert_stops(run_gives_null, null, "promise_executor_t: run of the engine gave NULL, expected a promise, for echo");
+    test_assert_stops(close_gives_null, null, "promise_executor_t: close of the engine gave NULL, expected a promise");
     test_assert_stops(new_of_null, NULL, "promise_executor_new: engine is NULL");
     test_assert_stops(processes_of_null, NULL, "promise_executor_processes: the pool is NULL");
+    promise_executor_free(null);
     finish(IN_LOOP);
 }
 END_TEST

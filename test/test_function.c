@@ -41,12 +41,15 @@ START_TEST(called_with_bytes_gives_bytes) {
 }
 END_TEST
 
-static void find_null(void *arg) {
-    (void)arg;
-    promise_function_find(working_functions, NULL);
-}
+START_TEST(no_name) {
+    size_t live = test_alloc_live();
 
-START_TEST(bugs_of_the_program_stop_it) { test_assert_stops(find_null, NULL, "promise_function_find: name is NULL"); }
+    ck_assert_ptr_null(promise_function_find(working_functions, NULL));
+    is(promise_function_call(working_functions, NULL, promise_string("x")),
+       "!promise_function_call: name is NULL: Invalid argument");
+    is(calls(NULL, promise_throw_errno(EIO, "read")), "!read: Input/output error");
+    ck_assert_uint_eq(test_alloc_live(), live);
+}
 END_TEST
 
 static promise_value_t travel(promise_value_t v) { return promise_error_unpack(promise_error_pack(v), working_domains); }
@@ -138,6 +141,9 @@ START_TEST(what_is_no_rejection_is_told) {
         ck_assert(promise_error_is(v, &promise_errno_errors, EPROTO));
         promise_value_clear(&v);
     }
+    is(promise_error_unpack(promise_int(3), NULL), "!promise_error_unpack: expected bytes, got int: Protocol error");
+    is(promise_error_unpack(promise_void(), NULL), "!promise_error_unpack: expected bytes, got void: Protocol error");
+    is(promise_error_unpack(promise_string("\1"), NULL), "!promise_error_unpack: this is no rejection: Protocol error");
     v = promise_error_unpack(promise_throw_errno(EIO, "read"), NULL);
     ck_assert_str_eq(promise_error_message(v), "read: Input/output error");
     promise_value_clear(&v);
@@ -166,8 +172,9 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("function");
     TCase *tcase = tcase_create("function");
-    const TTest *const all[] = {called_with_bytes_gives_bytes, bugs_of_the_program_stop_it,   all_of_an_error_travels,
-                                a_long_chain_is_cut,           of_strangers_the_name_is_kept, what_is_no_rejection_is_told,
+    const TTest *const all[] = {called_with_bytes_gives_bytes, no_name,
+                                all_of_an_error_travels,       a_long_chain_is_cut,
+                                of_strangers_the_name_is_kept, what_is_no_rejection_is_told,
                                 each_allocation_fails_once};
 
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) tcase_add_test(tcase, all[i]);

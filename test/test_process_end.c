@@ -290,10 +290,6 @@ static void run_on_null(void *arg) {
     (void)arg;
     promise_unref(promise_process_run(NULL, "echo", promise_void()));
 }
-static void run_null(void *arg) {
-    (void)arg;
-    promise_unref(promise_process_run(pool, NULL, promise_void()));
-}
 static void close_null(void *arg) {
     (void)arg;
     promise_unref(promise_process_pool_close(NULL, 0));
@@ -312,7 +308,7 @@ static void executed_and_unaware(void *arg) {
 START_TEST(bugs_of_the_program_stop_it) {
     working_start(0, POOL(.workers = 1));
     test_assert_stops(run_on_null, NULL, "promise_process_run: the pool is NULL");
-    test_assert_stops(run_null, NULL, "promise_process_run: name is NULL");
+    bytes_are(promise_process_run(pool, NULL, promise_string("x")), "!promise_process_run: name is NULL: Invalid argument");
     test_assert_stops(close_null, NULL, "promise_process_pool_close: the pool is NULL");
     test_assert_stops(workers_of_null, NULL, "promise_process_pool_workers: the pool is NULL");
     test_assert_stops(executed_and_unaware, NULL, "main() is to call promise_process_worker() first");

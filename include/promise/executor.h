@@ -31,7 +31,8 @@ typedef struct promise_executor promise_executor_t;
 struct promise_engine {
     size_t size; /* sizeof(struct promise_engine) */
     /* Has the function of that name run with bytes, which are lent, and gives the promise of what it gives: bytes, a string
-     * or void, or a rejection. Cancelling that promise stops the work (K2). name is borrowed during the call. */
+     * or void, or a rejection. Cancelling that promise stops the work (K2). name is borrowed during the call. To give NULL, here
+     * or below, stops the program. */
     promise_t *(*run)(void *data, promise_loop_t *loop, const char *name, promise_value_t bytes);
     /* promise_executor_close() waits for this, once all calls have settled. NULL: there is nothing to wait for. */
     promise_t *(*close)(void *data, promise_loop_t *loop);
@@ -69,7 +70,8 @@ PROMISE_API void promise_executor_free(void *executor);
 /* At most in_flight calls run at a time, and queue_limit wait: the next one is rejected with PROMISE_EFULL. 0, as at first:
  * no limit. */
 PROMISE_API void promise_executor_limit(promise_executor_t *executor, size_t in_flight, size_t queue_limit);
-/* Calls the function of that name with bytes (or a string, or void): its bytes, or its rejection. */
+/* Calls the function of that name with bytes (or a string, or void): its bytes, or its rejection. EINVAL when name is NULL, or
+ * bytes anything else; a rejection there is what comes back. */
 PROMISE_API PROMISE_MUST_USE promise_t *promise_execute(promise_executor_t *executor, const char *name, promise_value_t bytes);
 
 /* ---- query ---- */

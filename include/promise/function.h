@@ -28,10 +28,10 @@ struct promise_function {
     promise_fn *run;
 };
 
-/* The one of that name, or NULL; a table that is NULL has none. */
+/* The one of that name, or NULL; a table that is NULL has none, and there is none whose name is NULL. */
 PROMISE_API const struct promise_function *promise_function_find(const struct promise_function *functions, const char *name);
 /* Calls it, on any thread, with bytes, a string or void: its bytes, or its rejection; EINVAL when it gives, or is given,
- * anything else, and ENOENT when there is none of that name. bytes that is a rejection is what comes back. */
+ * anything else, or name is NULL, and ENOENT when there is none of that name. bytes that is a rejection is what comes back. */
 PROMISE_API PROMISE_MUST_USE promise_value_t promise_function_call(const struct promise_function *functions, const char *name,
                                                                    promise_value_t bytes);
 
@@ -40,7 +40,8 @@ PROMISE_API PROMISE_MUST_USE promise_value_t promise_function_call(const struct 
 PROMISE_API PROMISE_MUST_USE promise_value_t promise_error_pack(promise_value_t rejection);
 /* The rejection again. A domain is found by its name: among domains (ending in NULL; NULL: none), which should have all that
  * the program makes itself, and the library's own. Of others the name is kept, as a domain that lasts as long as the program;
- * there is room for 64 such. Bytes that are no rejection are EPROTO. */
+ * there is room for 64 such. Bytes that are no rejection, and what is no bytes,
+ * are EPROTO; a rejection is what comes back. */
 PROMISE_API PROMISE_MUST_USE promise_value_t promise_error_unpack(promise_value_t bytes,
                                                                   const struct promise_domain *const *domains);
 

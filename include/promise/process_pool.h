@@ -76,8 +76,8 @@ PROMISE_API void promise_process_worker(const struct promise_function *functions
 /* ---- use ---- */
 
 /* Calls the function of that name, in a worker, with bytes (or a string, or void): bytes, or its rejection. In the order of
- * the calls. ENOENT when there is none of that name. Cancelling a call that waits takes it out; the worker of one that runs
- * is killed. */
+ * the calls. ENOENT when there is none of that name, EINVAL when name is NULL, or bytes anything else. Cancelling a call that waits
+ * takes it out; the worker of one that runs is killed. */
 PROMISE_API PROMISE_MUST_USE promise_t *promise_process_run(promise_process_pool_t *pool, const char *name,
                                                             promise_value_t bytes);
 

@@ -66,6 +66,11 @@ static promise_value_t has_closed(promise_value_t v, void *arg) {
 
 static void landed(void *arg);
 
+PROMISE_NORETURN static void gave_null(const char *what, const char *name) {
+    promise__stop("promise_executor_t: %s of the engine gave NULL, expected a promise%s%s", what, name ? ", for " : "",
+                  name ? name : "");
+}
+
 /* Nothing waits, nothing runs, and nothing will. What the engine then does is a flight, too. */
 static void close_engine(promise_executor_t *ex) {
     bool can = ex->engine->size > offsetof(struct promise_engine, close) && ex->engine->close;
@@ -82,7 +87,9 @@ static void close_engine(promise_executor_t *ex) {
     *f = (struct flight){.executor = ex, .next = ex->flights, .link = &ex->flights};
     if (f->next) f->next->link = &f->next;
     ex->flights = f;
-    p = promise_then_catch(ex->engine->close(ex->data, ex->loop), has_closed, has_closed, ex);
+    p = ex->engine->close(ex->data, ex->loop);
+    if (!p) gave_null("close", NULL);
+    p = promise_then_catch(p, has_closed, has_closed, ex);
     f->promise = promise_attach(p, f, landed);
     promise_unref(f->promise);
 }
@@ -147,6 +154,7 @@ static void start(promise_executor_t *ex, struct call *c, struct flight *f) {
     ex->in_flight++;
     promise__waiter_move(&c->waiter, &ex->running, false);
     p = ex->engine->run(ex->data, ex->loop, c->name, promise__mark(c->bytes, MARK_LENT));
+    if (!p) gave_null("run", c->name);
     p = promise_then_catch(p, arrive, arrive, f);
     f->promise = promise_attach(p, f, landed);
     promise_unref(f->promise);
@@ -295,14 +303,14 @@ static promise_t *execute(promise_executor_t *ex, const char *name, promise_valu
 promise_t *promise_execute(promise_executor_t *ex, const char *name, promise_value_t bytes) {
     promise_loop_t *nomem = promise_source_nomem_loop(ex);
 
-    if (!name) promise__stop("%s: name is NULL", __func__);
     bytes = promise__take(bytes);
     if (nomem) {
         promise__release(bytes);
         return promise__settled(nomem, promise__no_object(nomem));
     }
     ex = executor_arg(ex, __func__);
-    bytes = promise__function_bytes(bytes, __func__);
+    if (!name) bytes = promise__function_unnamed(bytes, __func__);
+    else bytes = promise__function_bytes(bytes, __func__);
     return promise_is_rejection(bytes) ? promise__settled(ex->loop, bytes) : execute(ex, name, bytes);
 }
 

@@ -10,14 +10,19 @@
 /* ---- calling ---- */
 
 const struct promise_function *promise_function_find(const struct promise_function *functions, const char *name) {
-    if (!name) promise__stop("promise_function_find: name is NULL");
-    for (; functions && functions->name; functions++)
+    for (; name && functions && functions->name; functions++)
         if (!strcmp(functions->name, name)) return functions;
     return NULL;
 }
 
 promise_value_t promise__function_unknown(const char *name) {
     return promise_throw_at(NULL, &promise_errno_errors, ENOENT, "there is no function \"%s\"", name);
+}
+
+promise_value_t promise__function_unnamed(promise_value_t bytes, const char *function) {
+    if (promise_is_rejection(bytes)) return bytes;
+    promise__release(bytes);
+    return promise__bad_argument(function, "name is NULL");
 }
 
 promise_value_t promise__function_bytes(promise_value_t v, const char *what) {
@@ -39,8 +44,9 @@ promise_value_t promise__function_bytes(promise_value_t v, const char *what) {
 
 promise_value_t promise_function_call(const struct promise_function *functions, const char *name, promise_value_t bytes) {
     const struct promise_function *f = promise_function_find(functions, name);
-    promise_value_t v = promise__function_bytes(promise__take(bytes), __func__), result;
+    promise_value_t v = promise__take(bytes), result;
 
+    v = name ? promise__function_bytes(v, __func__) : promise__function_unnamed(v, __func__);
     if (promise_is_rejection(v)) return v;
     result = f ? promise__returned(f->run(promise__mark(v, MARK_LENT), NULL)) : promise__function_unknown(name);
     promise__release(v);
@@ -225,8 +231,12 @@ promise_value_t promise_error_unpack(promise_value_t bytes, const struct promise
     const char *data;
 
     if (promise_is_rejection(given)) return given;
-    data = promise_as_bytes(given, &size);
-    v = unpack((const unsigned char *)data, size, domains);
+    if (promise_is(given, &promise_type_bytes) || promise_is(given, &promise_type_string)) {
+        data = promise_as_bytes(given, &size);
+        v = unpack((const unsigned char *)data, size, domains);
+    } else {
+        v = promise_throw_errno_at(NULL, EPROTO, "promise_error_unpack: expected bytes, got %s", promise_type_name(given));
+    }
     promise__release(given);
     return v;
 }

@@ -11,5 +11,7 @@
 promise_value_t promise__function_bytes(promise_value_t v, const char *what);
 /* The ENOENT rejection. */
 promise_value_t promise__function_unknown(const char *name);
+/* The EINVAL rejection of what is given no name; instead of bytes, unless those are a rejection. */
+promise_value_t promise__function_unnamed(promise_value_t bytes, const char *function);
 
 #endif

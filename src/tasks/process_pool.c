@@ -198,14 +198,14 @@ static promise_t *run(promise_process_pool_t *pool, const char *name, promise_va
 promise_t *promise_process_run(promise_process_pool_t *pool, const char *name, promise_value_t bytes) {
     promise_loop_t *nomem = promise_source_nomem_loop(pool);
 
-    if (!name) promise__stop("%s: name is NULL", __func__);
     bytes = promise__take(bytes);
     if (nomem) {
         promise__release(bytes);
         return promise__settled(nomem, promise__no_object(nomem));
     }
     pool = pool_arg(pool, __func__);
-    bytes = promise__function_bytes(bytes, __func__);
+    if (!name) bytes = promise__function_unnamed(bytes, __func__);
+    else bytes = promise__function_bytes(bytes, __func__);
     return promise_is_rejection(bytes) ? promise__settled(pool->loop, bytes) : run(pool, name, bytes);
 }
 
