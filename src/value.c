@@ -63,6 +63,14 @@ void promise_value_clear(promise_value_t *slot) {
     if ((old.type & MARK_OWNER) != MARK_LENT) promise__release(old);
 }
 
+promise_value_t promise_value_move(promise_value_t *slot) {
+    promise_value_t v = *slot;
+
+    *slot = promise_void();
+    if ((v.type & MARK_OWNER) == MARK_LENT) return promise__take(v);
+    return promise__mark(v, 0);
+}
+
 /* ---- types ---- */
 
 static void text_free(void *object) {

@@ -602,6 +602,45 @@ START_TEST(H2_a_thread_sends) {
 }
 END_TEST
 
+/* Boxes through two channels and the thread between them: each is moved on. */
+static void *forward(void *arg) {
+    promise_shared_channel_t *const *between = arg;
+    promise_value_t v = {0};
+
+    while (promise_shared_receive_wait(between[0], UINT64_MAX, &v) == 0 && !promise_is_end(v)) {
+        ck_assert_int_eq(promise_shared_send_wait(between[1], promise_value_move(&v), UINT64_MAX, NULL), 0);
+        ck_assert(promise_is_void(v));
+    }
+    promise_shared_channel_close(between[1]);
+    return NULL;
+}
+
+START_TEST(H3_a_thread_forwards) {
+    enum { MANY = 100 };
+    promise_shared_channel_t *between[2];
+    promise_value_t v = {0};
+    pthread_t thread;
+    size_t n = 0;
+
+    open_all(MANY);
+    freed = 0;
+    between[0] = ch;
+    between[1] = promise_shared_channel_new((size_t)_i);
+    ck_assert_int_eq(pthread_create(&thread, NULL, forward, between), 0);
+    for (int i = 0; i < MANY; i++) ck_assert_int_eq(promise_shared_send_wait(ch, counted(), UINT64_MAX, NULL), 0);
+    promise_shared_channel_close(ch);
+    while (promise_shared_receive_wait(between[1], UINT64_MAX, &v) == 0 && !promise_is_end(v)) {
+        ck_assert_ptr_eq(promise_as_box(v), &freed);
+        ck_assert_uint_eq(freed, n++); /* the one before went as this one came */
+    }
+    ck_assert_uint_eq(n, MANY);
+    ck_assert_uint_eq(freed, MANY);
+    pthread_join(thread, NULL);
+    promise_shared_channel_unref(between[1]);
+    close_all();
+}
+END_TEST
+
 START_TEST(threads_time_out) {
     promise_value_t v = {0};
 
@@ -780,6 +819,7 @@ int main(void) {
     tcase_set_timeout(threads, 60);
     tcase_add_loop_test(threads, H2_a_thread_receives, 0, 4);
     tcase_add_loop_test(threads, H2_a_thread_sends, 0, 4);
+    tcase_add_loop_test(threads, H3_a_thread_forwards, 0, 2);
     tcase_add_test(threads, threads_time_out);
     tcase_add_loop_test(threads, close_wakes_threads, 0, 2);
     suite_add_tcase(suite, threads);

@@ -178,6 +178,36 @@ static promise_value_t give_kept(promise_value_t v, void *arg) {
     return slot;
 }
 /* V2: lent to a handler, and kept beyond it; kept, and returned, any number of times. */
+/* Moved: as fresh, which is taken over; the slot is void. Of what is lent, one more. */
+START_TEST(V2_moved) {
+    promise_value_t place = {0}, v = promise_box(&freed, count_free), list = promise_list(1, &v), moved;
+
+    promise_value_set(&place, promise_list_get(list, 0)); /* kept */
+    moved = promise_value_move(&place);
+    ck_assert(promise_is_void(place));
+    promise_value_clear(&list);
+    ck_assert_int_eq(freed, 0);
+    list = promise_list(1, &moved);   /* takes it over */
+    place = promise_list_get(list, 0); /* lent */
+    moved = promise_value_move(&place);
+    ck_assert(promise_is_void(place));
+    promise_value_clear(&list);
+    ck_assert_int_eq(freed, 0);
+    ck_assert_ptr_eq(promise_as_box(moved), &freed);
+    place = moved; /* fresh */
+    moved = promise_value_move(&place);
+    promise_value_clear(&moved);
+    ck_assert_int_eq(freed, 1);
+
+    place = promise_throw_errno(EIO, "broken");
+    moved = promise_value_move(&place);
+    ck_assert(promise_is_void(place) && promise_is_rejection(moved));
+    promise_value_clear(&moved);
+    moved = promise_value_move(&place);
+    ck_assert(promise_is_void(moved));
+}
+END_TEST
+
 START_TEST(V2_lent_and_kept) {
     struct user u;
     promise_t *p;
@@ -322,6 +352,7 @@ int main(void) {
     tcase_add_test(tcase, bad_arguments);
     tcase_add_test(tcase, V1_marks);
     tcase_add_test(tcase, V2_slots);
+    tcase_add_test(tcase, V2_moved);
     tcase_add_test(tcase, V2_lent_and_kept);
     tcase_add_test(tcase, V2_lent_as_argument_and_result);
     tcase_add_test(tcase, V3_out_of_memory);

@@ -469,6 +469,37 @@ START_TEST(H1_what_stops_the_program) {
 }
 END_TEST
 
+/* A box that a coroutine holds goes on to the next thread when it is moved; else there are two who have it. */
+static promise_value_t pipeline(promise_value_t v, void *steps) {
+    promise_value_t r = {0}, kept = {0}, why = {0};
+
+    (void)v;
+    if (promise_await(promise_work(NULL, pool, echo, counted()), &r) < 0) return r;
+    for (; *(int *)steps; --*(int *)steps)
+        if (promise_await(promise_work(NULL, pool, echo, promise_value_move(&r)), &r) < 0) return r;
+    promise_value_set(&kept, promise_value_move(&r));
+    if (promise_await(promise_work(NULL, pool, echo, promise_value_move(&kept)), &r) < 0) return r;
+    ck_assert(promise_is_void(kept));
+    ck_assert_ptr_eq(promise_as_box(r), &freed);
+    ck_assert_int_eq(promise_await(promise_work(NULL, pool, echo, r), &why), -1);
+    ck_assert(promise_error_is(why, &promise_errno_errors, EBUSY));
+    promise_value_clear(&why);
+    return r;
+}
+
+START_TEST(H3_what_a_coroutine_holds_is_moved) {
+    int steps = 3;
+
+    open_all(NULL);
+    ck_assert_ptr_eq(promise_as_box(run(promise_async(loop, pipeline, &steps))), &freed);
+    ck_assert_uint_eq(atomic_load(&calls), 5);
+    ck_assert_uint_eq(atomic_load(&freed), 0);
+    promise_value_clear(&outcome);
+    ck_assert_uint_eq(atomic_load(&freed), 1);
+    close_all();
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("work");
     TCase *values = tcase_create("values"), *cancel = tcase_create("cancel"), *ends = tcase_create("ends");
@@ -476,6 +507,7 @@ int main(void) {
     tcase_add_test(values, H3_values_move_there_and_back);
     tcase_add_test(values, H3_what_a_handler_got_goes_on);
     tcase_add_test(values, H3_a_result_that_the_thread_keeps);
+    tcase_add_test(values, H3_what_a_coroutine_holds_is_moved);
     tcase_add_loop_test(values, K2_before_the_drain_has_ended, 0, 4);
     tcase_add_test(values, R22_all_threads_come);
     tcase_add_test(values, V1_a_rejection_passes_by);

@@ -79,7 +79,32 @@ static promise_t *many(promise_loop_t *loop) {
 }
 /* end: many */
 
+/* region: steps */
+static promise_value_t shout(promise_value_t v, void *arg) {
+    (void)arg;
+    for (char *c = count_job_of(v)->text; *c; c++) *c = (char)toupper((unsigned char)*c);
+    return v;
+}
+
+static promise_value_t step_by_step(promise_value_t v, void *text) { /* a coroutine */
+    struct count_job *j = calloc(1, sizeof *j);
+    promise_value_t r = {0};
+    (void)v;
+    if (!j || !(j->text = strdup(text))) return promise_throw_errno(ENOMEM, "count");
+    if (promise_await(promise_work(NULL, NULL, count, count_job_value(j)), &r) < 0) return r;
+    if (promise_await(promise_work(NULL, NULL, shout, promise_value_move(&r)), &r) < 0) return r; /* r alone: EBUSY */
+    printf("steps: %s, %zu words\n", count_job_of(r)->text, count_job_of(r)->words);
+    promise_value_clear(&r);
+    return promise_void();
+}
+
+static promise_t *in_steps(promise_loop_t *loop) {
+    static char text[] = "one after the other";
+    return promise_async(loop, step_by_step, text);
+}
+/* end: steps */
+
 int main(void) {
-    static tour_fn *const parts[] = {in_the_background, not_for_ever, many};
+    static tour_fn *const parts[] = {in_the_background, not_for_ever, many, in_steps};
     return tour(sizeof parts / sizeof *parts, parts);
 }

@@ -12,7 +12,8 @@
  * loop whose promise it gives (NULL inside a handler: the running one). Both sides wait in a queue, first come, first served.
  * What one thread sends arrives in its order, and each item at one receiver.
  *
- * Items are moved (H3); what somebody else holds is copied or refused as by promise_call(), see <promise/remote.h>.
+ * Items are moved (H3); what somebody else holds is copied or refused as by promise_call(), see <promise/remote.h>: so what a
+ * receive has put into a variable is sent on as promise_value_move(&v).
  *
  * A receive takes its item when its promise is settled, on the thread of its loop. Cancelled before that, it takes none (K6),
  * also when it was woken already: the item is for the next one who waits. A send that is cancelled before its item is in the

@@ -15,7 +15,8 @@
  *         return promise_stringf("%zu bytes", page_size(page));   // fresh: the library takes it over
  *     }
  *
- * Give a fresh value to one function only; when nobody takes it, promise_value_clear() it. A value belongs to one thread
+ * Give a fresh value to one function only; when nobody takes it, promise_value_clear() it. To give away what is held or kept,
+ * without a reference of the variable's own being left behind, promise_value_move() it. A value belongs to one thread
  * at a time (H3): references are counted without atomics.
  *
  * Constructors that run out of memory free what they were to take and give the ENOMEM rejection (V3): check with
@@ -180,6 +181,10 @@ PROMISE_API size_t promise_print(promise_value_t v, char *buffer, size_t size);
 PROMISE_API void promise_value_set(promise_value_t *slot, promise_value_t v);
 /* Lets go of a value of one's own (kept, held, or fresh and never given away) and makes it void. */
 PROMISE_API void promise_value_clear(promise_value_t *slot);
+/* Gives what a variable or slot holds or keeps as if it were fresh, and makes the slot void: whoever gets it has it alone, and
+ * can move it on, as to another thread (H3): promise_await(promise_work(NULL, NULL, fn, promise_value_move(&v)), &v). Of a lent
+ * value, which is somebody else's, it gives a reference of its own. */
+PROMISE_API PROMISE_MUST_USE promise_value_t promise_value_move(promise_value_t *slot);
 
 /* ---- types of one's own ---- */
 

@@ -24,8 +24,9 @@ PROMISE_BEGIN
 /* Calls fn(v, NULL) on a thread of the pool (NULL: promise_pool_default()), first come, first served; the promise gets its
  * result, as from a handler. v is moved, when nobody else has it, nor what is in it. A value that others have too, as a
  * handler's argument, waits until the drain has ended, when most have let go of it; what somebody keeps is copied then, where
- * it is a string, bytes, a list, an error, and rejects with EBUSY where it is not. The result crosses likewise. A rejection
- * as v passes by, and fn is not called.
+ * it is a string, bytes, a list, an error, and rejects with EBUSY where it is not. What a coroutine holds in a variable is
+ * moved when it is given as promise_value_move(&v). The result crosses likewise. A rejection as v passes by, and fn is not
+ * called.
  *
  * Rejections: PROMISE_EFULL when the queue of the pool has reached its limit, PROMISE_ECLOSED when the pool is closed, or was
  * before the function ended; errno's when no thread could be started.
