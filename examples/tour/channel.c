@@ -116,7 +116,7 @@ static promise_t *without_waiting(promise_loop_t *loop) {
     bool first = promise_channel_try_send(ch, promise_string("first")); /* there is room */
     bool second = promise_channel_try_send(ch, promise_string("second"));
     printf("try: first %d, second %d\n", first, second);
-    while (promise_channel_try_receive(ch, &got)) printf("try: %s\n", promise_as_string(got));
+    while (promise_channel_try_receive(ch, &got) && !promise_is_end(got)) printf("try: %s\n", promise_as_string(got));
     promise_channel_unref(ch);
     return promise_from(loop, promise_void());
 }
