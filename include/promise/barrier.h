@@ -15,7 +15,7 @@
 #ifndef PROMISE_BARRIER_H
 #define PROMISE_BARRIER_H
 
-#include <promise/promise.h>
+#include <promise/coroutine.h>
 
 PROMISE_BEGIN
 

@@ -4,7 +4,7 @@
  *     static promise_value_t save_page(promise_value_t url, void *arg) {
  *         promise_value_t v = {0};
  *         if (promise_await(fetch(NULL, promise_as_string(url)), &v) < 0) return v;
- *         if (promise_await(promise_sleep(NULL, 100), NULL) < 0) return promise_was_canceled();
+ *         if (promise_await(save("page.html", v), &v) < 0) return v;              // the reason: also that of a cancel
  *         ...
  *         return v;
  *     }

@@ -27,6 +27,7 @@
 #define PROMISE_GENERATOR_H
 
 #include <promise/coroutine.h>
+#include <promise/error.h>
 #include <promise/iterator.h>
 
 PROMISE_BEGIN

@@ -21,7 +21,7 @@
 #ifndef PROMISE_MUTEX_H
 #define PROMISE_MUTEX_H
 
-#include <promise/promise.h>
+#include <promise/coroutine.h>
 
 PROMISE_BEGIN
 

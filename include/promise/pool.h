@@ -3,7 +3,7 @@
  *
  *     const struct promise_pool_options options = {.name = "thumbs", .threads = 4, .queue_limit = 100};
  *     promise_pool_t *pool = promise_pool_new(&options);
- *     promise_t *p = promise_work(loop, pool, scale, picture);
+ *     promise_t *p = promise_work(loop, pool, scale, picture);                               // <promise/work.h>
  *     ...
  *     promise_pool_free(pool);                        // after the loops that use it, or before: what waits is rejected
  *

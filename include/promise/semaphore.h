@@ -3,7 +3,7 @@
  *
  *     promise_semaphore_t *slots = promise_semaphore_new(loop, 10);
  *     for (size_t i = 0; i < n; i++) pages[i] = promise_semaphore_with(slots, fetch, urls[i]);    // ten at a time
- *     p = promise_all(loop, n, pages);
+ *     p = promise_all(loop, n, pages);                                                        // <promise/combine.h>
  *
  * First come, first served: one that asks for more than there is holds up those behind it. Cancels, freeing, errors and NULL
  * are as with a mutex (<promise/mutex.h>), but that nobody owns a unit: any task may release what another has acquired.

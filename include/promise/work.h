@@ -17,6 +17,7 @@
 #ifndef PROMISE_WORK_H
 #define PROMISE_WORK_H
 
+#include <promise/error.h>
 #include <promise/pool.h>
 
 PROMISE_BEGIN
