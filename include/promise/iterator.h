@@ -45,7 +45,8 @@ PROMISE_API void promise_iterator_close(void *it);
  * ---- use all: each consumes the iterator ----
  * fn gets the items; they start in their order, at most limit at a time (0: no limit), and an item lives until what fn
  * gave for it has settled. The first rejection, of fn's or of the iterator's, rejects: the others are cancelled and waited
- * for (T5), the iterator is closed. Cancelling the promise does the same.
+ * for (T5), the iterator is closed. Cancelling the promise does the same. But what a generator leaves with after that, other
+ * than PROMISE_ECANCELED, takes the place of that rejection (<promise/generator.h>).
  */
 
 /* The list of what fn gave, in the order of the items. */
