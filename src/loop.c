@@ -1,8 +1,11 @@
 /* The host on libevent: a timer event that drains, and running until a promise settles. */
 #include <promise/loop.h>
 
+#include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <event2/event.h>
 
@@ -96,29 +99,51 @@ void promise__host_drain(struct event_host *h) {
 
 /* ---- make ---- */
 
+/* Are there as many descriptors as a base takes? For epoll, its timer, and a pair for signals: without the latter libevent
+ * ends the program. */
+static bool has_descriptors(void) {
+    int ends[2][2], made = 0, error;
+
+    while (made < 2 && pipe(ends[made]) == 0) made++;
+    error = errno;
+    for (int i = 0; i < made; i++) {
+        close(ends[i][0]);
+        close(ends[i][1]);
+    }
+    errno = error;
+    return made == 2;
+}
+
+/* One at a time: what one has seen others would take. */
 static struct event_base *new_base(void) {
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     struct event_config *config = event_config_new();
-    struct event_base *base;
+    struct event_base *base = NULL;
 
     if (!config) return NULL;
     event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER);
-    base = event_base_new_with_config(config);
+    pthread_mutex_lock(&lock);
+    if (has_descriptors()) base = event_base_new_with_config(config);
+    pthread_mutex_unlock(&lock);
     event_config_free(config);
     return base;
 }
 
 promise_loop_t *promise_loop_new(struct event_base *base) {
     struct event_host *h = promise__malloc(sizeof *h);
+    int error;
 
     if (!h) return NULL;
     *h = (struct event_host){.base = base ? base : new_base(), .own_base = !base};
     if (h->base) h->drain = evtimer_new(h->base, drain_due, h);
     if (h->drain && promise__clock_open(h) == 0) h->loop = promise__loop_create(&event_host, h);
     if (h->loop) return h->loop;
+    error = errno;
     if (h->alarm) promise__clock_close(h);
     if (h->drain) event_free(h->drain);
     if (h->own_base && h->base) event_base_free(h->base);
     promise__free(h);
+    errno = error;
     return NULL;
 }
 

@@ -237,6 +237,29 @@ START_TEST(init_fails_on_one) {
 }
 END_TEST
 
+static atomic_int inits, stops;
+static promise_value_t init_counted(promise_value_t v, void *arg) {
+    (void)arg;
+    atomic_fetch_add(&inits, 1);
+    return promise_as_int(v) == 1 ? promise_throw_errno(EIO, "init") : promise_adopt(promise_sleep(NULL, 1));
+}
+static promise_value_t stop_counted(promise_value_t v, void *arg) {
+    (void)arg;
+    ck_assert_int_ne(promise_as_int(v), 1);
+    atomic_fetch_add(&stops, 1);
+    return promise_void();
+}
+/* Where init has failed there is nothing to stop; elsewhere stop comes after it. */
+START_TEST(stop_follows_init) {
+    open_loops(&(struct promise_loops_options){.threads = N, .init = init_counted, .stop = stop_counted});
+    if (_i) ck_error(promise_loops_ready(loop, loops), promise_errno_errors, EIO);
+    ck_assert_int_eq(promise_as_int(outcome(promise_loops_stop(loop, loops, UINT64_MAX))), 0);
+    ck_assert_int_eq(atomic_load(&inits), N);
+    ck_assert_int_eq(atomic_load(&stops), N - 1);
+    close_loops();
+}
+END_TEST
+
 /* ---- threads that cannot be started ---- */
 
 static void check_rejects(promise_loop_t *l, int code) {
@@ -261,9 +284,33 @@ START_TEST(O2_no_more_threads) {
 
     ck_assert_int_eq(setrlimit(RLIMIT_NPROC, &limit), 0);
     if (getuid() == 0) ck_assert_int_eq(setuid(54321), 0);
-    open_loops(&(struct promise_loops_options){.threads = 8});
+    open_loops(&(struct promise_loops_options){.threads = 8, .init = init_counted});
     check_rejects(loop, EAGAIN);
+    ck_assert_int_eq(atomic_load(&inits), 0); /* nobody begins */
     close_loops();
+}
+END_TEST
+
+/* O2: at each descriptor that is lacking. */
+START_TEST(O2_no_more_descriptors) {
+    struct rlimit before, limit;
+    bool failed = true;
+
+    getrlimit(RLIMIT_NOFILE, &before);
+    for (rlim_t more = 0; failed; more++) {
+        limit = before;
+        limit.rlim_cur = test_open_fds() + more;
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        loops = promise_loops_new(&(struct promise_loops_options){.threads = 2, .init = init_counted});
+        setrlimit(RLIMIT_NOFILE, &before);
+        promise_value_t why = promise_loops_error(loops);
+        failed = promise_is_rejection(why);
+        if (failed) ck_assert_msg(promise_error_is(why, &promise_errno_errors, EMFILE), "%s", promise_error_message(why));
+        ck_assert(!failed || atomic_load(&inits) == 0);
+        promise_value_clear(&why);
+        promise_loops_free(loops);
+        ck_assert_uint_lt(more, 100);
+    }
 }
 END_TEST
 
@@ -409,6 +456,49 @@ START_TEST(J5_who_stops_goes) {
 }
 END_TEST
 
+/* J3: who does not wait any more does not keep its loop going. */
+START_TEST(K2_a_stop_is_cancelled) {
+    open_loops(&(struct promise_loops_options){.threads = N, .stop = hang_twice});
+    ck_error(promise_timeout(promise_loops_stop(loop, loops, UINT64_MAX), 1), promise_errors, PROMISE_ETIMEDOUT);
+    ck_assert_int_eq(promise_loop_run(loop, NULL, NULL), 0);
+    close_loops();
+}
+END_TEST
+
+static promise_loops_t *callers;
+static promise_value_t go_on(promise_value_t v, void *arg) {
+    (void)arg;
+    ck_assert_int_eq(promise_as_int(v), 7);
+    return promise_void();
+}
+static promise_value_t end_if_closed(promise_value_t v, void *arg) {
+    (void)arg;
+    ck_assert_msg(promise_error_is(v, &promise_errors, PROMISE_ECLOSED), "%s", promise_error_message(v));
+    return promise_end();
+}
+static promise_value_t call_once(promise_value_t v, void *arg) {
+    (void)v, (void)arg;
+    return promise_adopt(promise_then_catch(promise_loops_run(NULL, loops, give, promise_int(7)), go_on, end_if_closed, NULL));
+}
+static promise_value_t call_until_closed(promise_value_t v, void *arg) {
+    (void)v, (void)arg;
+    return promise_adopt(promise_repeat(NULL, call_once, NULL));
+}
+/* Without a deadline each call is either refused, or comes back. */
+START_TEST(stop_amid_calls_of_others) {
+    for (size_t round = 0; round < test_scaled(100); round++) {
+        open_loops(&(struct promise_loops_options){.threads = 2});
+        callers = promise_loops_new(&(struct promise_loops_options){.threads = 2});
+        promise_t *p = promise_loops_all(loop, callers, call_until_closed, promise_void());
+        for (size_t i = 0; i < round % 7; i++) outcome(promise_loops_run_on(loop, loops, 0, where, promise_void()));
+        ck_assert_int_eq(promise_as_int(outcome(promise_loops_stop(loop, loops, UINT64_MAX))), 0);
+        ck_assert(!promise_is_rejection(outcome(p)));
+        promise_loops_free(callers);
+        close_loops();
+    }
+}
+END_TEST
+
 static promise_value_t stop_all(promise_value_t v, void *arg) {
     (void)v, (void)arg;
     return promise_adopt(promise_loops_stop(NULL, loops, 1));
@@ -464,11 +554,12 @@ START_TEST(a_loop_that_is_broken_off_or_freed) {
     ck_assert_int_eq(promise_as_int(outcome(promise_loops_run_on(loop, loops, 1, break_off, promise_int(1)))), 1);
     ck_assert_int_eq(promise_as_int(outcome(promise_loops_run_on(loop, loops, 1, where, promise_void()))), 1);
     ck_assert_int_eq(promise_as_int(outcome(promise_loops_run_on(loop, loops, 1, free_loop, promise_int(2)))), 2);
-    promise_value_t v = outcome(promise_loops_run_on(loop, loops, 1, where, promise_void()));
-    ck_assert(promise_error_is(v, &promise_errors, PROMISE_ECLOSED));
+    ck_error(promise_loops_run_on(loop, loops, 1, where, promise_void()), promise_errors, PROMISE_ECLOSED);
     ck_assert_int_eq(promise_as_int(outcome(promise_loops_run_on(loop, loops, 2, where, promise_void()))), 2);
-    v = outcome(promise_loops_stop(loop, loops, UINT64_MAX));
-    ck_assert_int_eq(promise_as_int(v), 0);
+    for (int i = 0; i < 2 * N; i++) ck_assert_int_ne(promise_as_int(outcome(promise_loops_run(loop, loops, where, promise_void()))), 1);
+    for (size_t i = 0; i < N; i += 2) outcome(promise_loops_run_on(loop, loops, i, free_loop, promise_void()));
+    ck_error(promise_loops_run(loop, loops, where, promise_void()), promise_errors, PROMISE_ECLOSED);
+    ck_assert_int_eq(promise_as_int(outcome(promise_loops_stop(loop, loops, UINT64_MAX))), 0);
     close_loops();
 }
 END_TEST
@@ -517,13 +608,17 @@ int main(void) {
     tcase_add_test(threads, idle_threads_wait);
     tcase_add_test(threads, init_comes_first);
     tcase_add_test(threads, init_fails_on_one);
+    tcase_add_loop_test(threads, stop_follows_init, 0, 2);
     tcase_add_test(threads, O2_no_more_threads);
+    tcase_add_test(threads, O2_no_more_descriptors);
     tcase_add_test(threads, O2_out_of_memory);
     tcase_add_test(threads, O2_no_loops);
     tcase_add_test(threads, stop_waits_for_what_is_under_way);
     tcase_add_loop_test(threads, stop_has_a_deadline, 0, 3);
     tcase_add_test(threads, stop_that_fails_is_reported);
     tcase_add_loop_test(threads, J5_who_stops_goes, 0, 3);
+    tcase_add_test(threads, K2_a_stop_is_cancelled);
+    tcase_add_test(threads, stop_amid_calls_of_others);
     tcase_add_test(threads, J5_one_of_them_stops_all);
     tcase_add_test(threads, J5_free_at_any_moment);
     tcase_add_test(threads, a_loop_that_is_broken_off_or_freed);

@@ -366,6 +366,7 @@ START_TEST(the_program_ends) {
         open_all(NULL);
         for (int i = 0; i < 100; i++) promise_unref(promise_work(loop, NULL, block, promise_void()));
         wait_for(&started);
+        promise_pool_free(pool); /* which only a pointer into its memory would tell of */
         exit(7);
     }
     ck_assert_int_eq(waitpid(child, &status, 0), child);

@@ -2,6 +2,7 @@
 #include "tour.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -175,9 +176,10 @@ static promise_value_t hand_over(promise_value_t connection, void *loops) {
     promise_stream_t *s = promise_as_stream(connection);
     struct handed *h = malloc(sizeof *h);
     if (!h) return promise_throw_errno(ENOMEM, "connection");
-    h->fd = dup(promise_stream_fd(s)); /* nobody has read from it yet */
+    h->fd = fcntl(promise_stream_fd(s), F_DUPFD_CLOEXEC, 0); /* nobody has read from it yet; a stream of -1 rejects */
     promise_stream_abort(s);
-    return promise_adopt(promise_loops_run(NULL, loops, greet_there, promise_box(h, free_handed)));
+    promise_t *p = promise_loops_run(NULL, loops, greet_there, promise_box(h, free_handed));
+    return promise_adopt(promise_catch(p, ignore, NULL)); /* one client's trouble is not the others' */
 }
 /* end: hand */
 

@@ -23,7 +23,8 @@ PROMISE_BEGIN
 /* ---- make and free ---- */
 
 /* On the caller's base, which must outlive the loop and stays the caller's, or on one of its own (NULL). Returns NULL when
- * out of memory, as there is no loop yet to reject on. */
+ * out of memory, or of descriptors (errno is EMFILE or ENFILE; a base of its own takes four), as there is no loop yet to
+ * reject on. */
 PROMISE_API PROMISE_MUST_USE promise_loop_t *promise_loop_new(struct event_base *base);
 /* Cancels what is pending, runs its handlers, frees all that is attached (J5). From then on new work comes back rejected with
  * PROMISE_ECANCELED, and its handlers do not run. Promises and resolvers that you still hold stay valid until you let go of

@@ -10,8 +10,11 @@
  *     promise_remote_resolve(remote, promise_string("done"));
  *
  * Values that cross are moved (H3): whoever gives one away must have had the only reference; builds with --enable-debug
- * check that. promise_value_move() gives what a variable or a slot has without leaving one there. libevent is touched from the loop's thread only: no evthread_use_pthreads() is needed. The loop does not end
- * while a remote has not been used, or a mailbox is held.
+ * check that. promise_value_move() gives what a variable or a slot has without leaving one there.
+ *
+ * libevent is touched from the loop's thread only: no evthread_use_pthreads() is needed, but where several threads ask name
+ * servers (<promise/dns.h>) and the C library has no arc4random(3), as glibc before 2.36: libevent then has random numbers of
+ * its own, for all threads, which that locks. The loop does not end while a remote has not been used, or a mailbox is held.
  */
 #ifndef PROMISE_REMOTE_H
 #define PROMISE_REMOTE_H

@@ -62,9 +62,10 @@ PROMISE_API PROMISE_MUST_USE promise_iterator_t *promise_shared_channel_items(pr
 
 /* ---- on a thread without a loop: the same, but they wait ---- */
 
-/* 0, or -1 with the rejection in *outcome: as above, or PROMISE_ETIMEDOUT after timeout_ms (0: without waiting; UINT64_MAX:
- * never). *outcome lets go of what it held, and is as from an await; NULL for who does not ask. v is released when it was not
- * sent. In a handler, which would hold up its loop, a timeout_ms other than 0 stops the program. */
+/* 0, or -1 with the rejection in *outcome: as above, or PROMISE_ETIMEDOUT after timeout_ms (0: without waiting, which a send
+ * to a channel without room always has to, as its receiver takes the item when it runs; UINT64_MAX: never). *outcome lets go
+ * of what it held, and is as from an await; NULL for who does not ask. v is released when it was not sent. In a handler,
+ * which would hold up its loop, a timeout_ms other than 0 stops the program. */
 PROMISE_API int promise_shared_send_wait(promise_shared_channel_t *ch, promise_value_t v, uint64_t timeout_ms,
                                          promise_value_t *outcome);
 /* The item, or the end, is in *item. */

@@ -183,6 +183,15 @@ static promise_t *rejected(promise_loop_t *loop, promise_value_t v, promise_valu
     return promise__settled(loop, why);
 }
 
+/* False when it takes no more. */
+static bool tally_one(struct tally *tally) {
+    size_t calls = tally ? atomic_load_explicit(&tally->calls, memory_order_relaxed) : TALLY_CLOSED;
+
+    while (!(calls & TALLY_CLOSED))
+        if (atomic_compare_exchange_weak(&tally->calls, &calls, calls + 1)) return true;
+    return !tally;
+}
+
 promise_t *promise__call_on(promise_loop_t *loop, promise_mailbox_t *mailbox, struct tally *tally, promise_fn *fn,
                             promise_value_t v, const char *function) {
     struct call *call;
@@ -197,11 +206,10 @@ promise_t *promise__call_on(promise_loop_t *loop, promise_mailbox_t *mailbox, st
     call->value = v;
     p = promise_new(loop, &call->resolver);
     promise_on_cancel(call->resolver, stop, call);
-    if (!promise_resolver_is_pending(call->resolver)) {
+    if (!promise_resolver_is_pending(call->resolver) || !tally_one(tally)) {
         refused(loop, call);
         return p;
     }
-    if (tally) atomic_fetch_add_explicit(&tally->calls, 1, memory_order_relaxed);
     if (promise__mail_send(call->there, &call->mail) == 0) return p;
     if (tally) atomic_fetch_sub_explicit(&tally->calls, 1, memory_order_relaxed);
     refused(loop, call);

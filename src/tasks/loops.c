@@ -15,8 +15,9 @@ enum { MOST_THREADS = 1024 };
 
 /* ---- what threads tell ---- */
 
-void promise__loops_report(struct loops_thread *t, int error) {
+bool promise__loops_report(struct loops_thread *t, int error) {
     promise_loops_t *loops = t->loops;
+    bool begins;
 
     pthread_mutex_lock(&loops->lock);
     loops->starting--;
@@ -25,7 +26,10 @@ void promise__loops_report(struct loops_thread *t, int error) {
         loops->failed_at = t->number;
     }
     pthread_cond_broadcast(&loops->changed);
+    while (!loops->decided) pthread_cond_wait(&loops->changed, &loops->lock);
+    begins = !loops->error;
     pthread_mutex_unlock(&loops->lock);
+    return begins;
 }
 
 static void drop(promise_loops_t *loops) {
@@ -125,6 +129,7 @@ static int start_thread(promise_loops_t *loops, size_t i) {
     t->stop.open = promise__loops_open_stop;
     t->end.open = promise__loops_open_end;
     atomic_init(&t->tally.calls, 0);
+    atomic_init(&t->gone, false);
     return promise__thread_start(&t->thread, loops->options.stack_size, promise__loops_thread, t);
 }
 
@@ -146,6 +151,8 @@ promise_loops_t *promise_loops_new(const struct promise_loops_options *options) 
         loops->error = error;
         loops->failed_at = loops->count;
     }
+    loops->decided = true;
+    pthread_cond_broadcast(&loops->changed);
     pthread_mutex_unlock(&loops->lock);
     if (loops->error) end_all(loops);
     return loops;
@@ -191,27 +198,31 @@ static promise_loop_t *check(promise_loop_t *loop, promise_fn *fn, const char *f
     return promise__event_loop_arg(loop, function);
 }
 
-/* The one with the fewest calls, in turn among equals. */
+/* The one with the fewest calls, in turn among equals; NULL when handlers have freed all. */
 static struct loops_thread *choose(promise_loops_t *loops) {
     size_t i = atomic_fetch_add_explicit(&loops->turn, 1, memory_order_relaxed) % loops->count, least = SIZE_MAX;
     struct loops_thread *best = NULL;
 
     for (size_t n = loops->count; n && least; n--, i = i + 1 < loops->count ? i + 1 : 0) {
-        size_t calls = atomic_load_explicit(&loops->threads[i].tally.calls, memory_order_relaxed);
-        if (calls >= least) continue;
+        struct loops_thread *t = &loops->threads[i];
+        size_t calls = promise__tally_count(&t->tally);
+        if (calls >= least || atomic_load_explicit(&t->gone, memory_order_relaxed)) continue;
         least = calls;
-        best = &loops->threads[i];
+        best = t;
     }
     return best;
 }
 
 promise_t *promise_loops_run(promise_loop_t *loop, promise_loops_t *loops, promise_fn *fn, promise_value_t v) {
+    struct loops_thread *t = NULL;
     promise_value_t why;
 
     loop = check(loop, fn, __func__);
     why = why_not(loops, __func__);
-    if (promise_is_rejection(why)) return rejected(loop, v, why);
-    return run_on(loop, choose(loops), fn, v, __func__);
+    if (!promise_is_rejection(why) && !(t = choose(loops)))
+        why = promise_throw_at(NULL, &promise_errors, PROMISE_ECLOSED, "%s: each of the loops was freed", __func__);
+    if (!t) return rejected(loop, v, why);
+    return run_on(loop, t, fn, v, __func__);
 }
 
 promise_t *promise_loops_run_on(promise_loop_t *loop, promise_loops_t *loops, size_t number, promise_fn *fn,
@@ -287,12 +298,31 @@ static void open_stopper(struct mail *mail, promise_loop_t *loop) {
     drop(loops);
 }
 
-/* Its mail comes all the same. */
+/* False when its mail is on its way. */
+static bool stopper_leaves(struct stopper *s) {
+    promise_loops_t *loops = s->loops;
+    struct stopper **link = &loops->stoppers;
+
+    pthread_mutex_lock(&loops->lock);
+    while (*link && *link != s) link = &(*link)->next;
+    if (!*link) s = NULL;
+    else *link = s->next;
+    pthread_mutex_unlock(&loops->lock);
+    return s;
+}
+
 static void stop_waiting(void *arg) {
     struct stopper *s = arg;
+    promise_resolver_t *resolver = s->resolver;
+    promise_loop_t *loop = promise__loop((promise_t *)resolver);
 
-    promise_abandon(s->resolver);
     s->resolver = NULL;
+    if (stopper_leaves(s)) {
+        promise__mailbox_give_back(loop, s->mailbox);
+        drop(s->loops);
+        promise__free(s);
+    }
+    promise_abandon(resolver);
 }
 
 /* NULL when out of memory. */

@@ -18,6 +18,7 @@ struct loops_thread {
     size_t number;
     pthread_t thread;
     promise_mailbox_t *mailbox; /* from when it has reported to when the loops are freed */
+    atomic_bool gone;           /* a handler has freed the loop, or it has ended */
     /* its thread only: */
     struct promise_source source; /* loop is NULL once it is gone */
     promise_t *init;
@@ -47,6 +48,7 @@ struct promise_loops {
     pthread_mutex_t lock;  /* for all below */
     pthread_cond_t changed;
     size_t starting, running; /* threads that have not reported; that have not ended */
+    bool decided; /* all have reported: they begin, or end if there is an error */
     bool stopping, ending, joined;
     struct stopper *stoppers;
     struct loops_thread threads[];
@@ -63,8 +65,9 @@ promise_fn promise__loops_give_init; /* a call's, on the thread */
 
 /* ---- loops.c ---- */
 
-/* A thread has a loop, or could not have one (errno); has ended. */
-void promise__loops_report(struct loops_thread *t, int error);
+/* A thread has a loop, or could not have one (errno): true when all have one, and it is to begin. */
+bool promise__loops_report(struct loops_thread *t, int error);
+/* It has ended. */
 void promise__loops_ended(struct loops_thread *t);
 
 #endif
