@@ -406,12 +406,20 @@ EXTRA_PROGRAMS += test/selftest_memcheck
 # What takes minutes there, most of them in OpenSSL and in programs that are not ours. The continuous integration has the time for
 # the others only (its limit is half an hour); these run there under the address sanitizer with its search for leaks.
 MEMCHECK_LONG = \
+	test/ask.sh \
 	test/fileserver.sh \
+	test/http_peers.sh \
+	test/linkcheck.sh \
 	test/test_child_command \
 	test/test_dns_end \
+	test/test_http_static \
 	test/test_oom \
 	test/test_tls \
+	test/test_tls_cancel \
+	test/test_tls_connect \
 	test/test_tls_faults \
+	test/test_tls_memory \
+	test/test_tls_openssl \
 	test/test_tls_traps
 
 PHONY += memcheck memcheck-short
