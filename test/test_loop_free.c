@@ -5,6 +5,7 @@
 #include <promise.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct timeval now = {0, 0};
 
@@ -295,6 +296,51 @@ START_TEST(J5_new_work_comes_back_cancelled) {
 }
 END_TEST
 
+/* Of the two kinds of objects one goes with the loop, down to the last block and descriptor, though nobody frees it; the other,
+ * which is counted, is still to be let go of. */
+START_TEST(J5_what_goes_with_the_loop_and_what_is_still_ours) {
+    static const struct promise_function none[] = {{NULL, NULL}};
+    size_t fds = test_open_fds();
+    struct promise_address address;
+    promise_stream_t *ends[2];
+    promise_channel_t *channel;
+    promise_mailbox_t *mailbox;
+    promise_iterator_t *ticks;
+    promise_t *p;
+    promise_resolver_t *resolver;
+
+    open_loop(_i);
+    ck_assert_int_eq(promise_address_parse(&address, "127.0.0.1", 0), 0);
+    (void)!promise_mutex_new(loop);
+    (void)!promise_rwlock_new(loop);
+    (void)!promise_semaphore_new(loop, 1);
+    (void)!promise_condition_new(loop);
+    (void)!promise_barrier_new(loop, 2);
+    (void)!promise_wait_group_new(loop);
+    (void)!promise_group_new_with(loop, &(struct promise_group_options){.limit = 1});
+    (void)!promise_executor_loop(loop, none);
+    (void)!promise_process_pool_new(loop, &(struct promise_process_options){.functions = none});
+    (void)!promise_listener_new(loop, "127.0.0.1", 0);
+    (void)!promise_udp_new(loop, &address);
+    (void)!promise_fd_new(loop, dup(0));
+    channel = promise_channel_new(loop, 1);
+    mailbox = promise_loop_mailbox(loop);
+    ticks = promise_ticks(loop, 1000);
+    promise_stream_pair(loop, ends);
+    p = promise_new(loop, &resolver);
+    promise_loop_free(loop);
+    promise_channel_unref(channel);
+    promise_mailbox_unref(mailbox);
+    promise_iterator_close(ticks);
+    promise_stream_unref(ends[0]);
+    promise_stream_unref(ends[1]);
+    promise_abandon(resolver);
+    promise_unref(p);
+    close_base();
+    ck_assert_uint_eq(test_open_fds(), fds);
+}
+END_TEST
+
 /* A rejection that nobody handles is reported, also when the hook made it (J7). */
 static int reports;
 static void reject_again(enum promise_unhandled_event event, const promise_t *p, promise_value_t reason, void *arg) {
@@ -365,6 +411,7 @@ int main(void) {
     tcase_add_loop_test(when, J5_freed_by_the_hook_for_unhandled_rejections, 0, 6);
     tcase_add_test(when, J5_own_base_under_plain_dispatch_is_refused);
     tcase_add_loop_test(when, J5_new_work_comes_back_cancelled, 0, 2);
+    tcase_add_loop_test(when, J5_what_goes_with_the_loop_and_what_is_still_ours, 0, 2);
     tcase_add_loop_test(when, J7_rejections_of_the_hook_are_reported_too, 0, 4);
     tcase_add_loop_test(when, K2_a_stop_may_complete_what_others_wait_for, 0, 2);
     suite_add_tcase(suite, when);

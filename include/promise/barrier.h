@@ -9,8 +9,8 @@
  * One that is cancelled while it waits has not come: the others wait for another one (as in Python's asyncio; no barrier is
  * broken, as it would be in Java). When nobody else will come, cancel the others as well: a group does (<promise/group.h>).
  *
- * A barrier lives until promise_barrier_free(), or until its loop is freed. One for which there was no memory rejects with
- * ENOMEM (O2). A barrier that is NULL stops the program.
+ * A barrier lives until promise_barrier_free(), or goes with its loop: after promise_loop_free() it must be neither used nor
+ * freed. One for which there was no memory rejects with ENOMEM (O2). A barrier that is NULL stops the program.
  */
 #ifndef PROMISE_BARRIER_H
 #define PROMISE_BARRIER_H

@@ -14,7 +14,7 @@
  * A child inherits what was asked for and nothing else: no descriptor, no blocked or ignored signal; the environment and the
  * folder unless others are given.
  *
- * A child lives until promise_child_close(), or until its loop is freed: then one that still runs is killed by SIGKILL, and
+ * A child lives until promise_child_close(), or goes with its loop: then one that still runs is killed by SIGKILL, and
  * waited for. What cannot be started (there is no such program) is a child whose functions reject with the reason (O2), an
  * errno that names the program, and so does promise_child_error(). The library waits for the children that it started and for no
  * others; a program that waits for any (waitpid(-1)) or has SIGCHLD ignored takes the exits away: wait rejects with ECHILD.

@@ -11,8 +11,9 @@
  * rejected then (K3), so that the unlock that is to follow is right; only when the mutex was freed, or the loop, is it not had.
  * A signal that comes together with a cancel goes to the next who waits (K6).
  *
- * A condition lives until promise_condition_free(), or until its loop is freed. One for which there was no memory rejects with
- * ENOMEM (O2), with the mutex still locked. A condition that is NULL stops the program.
+ * A condition lives until promise_condition_free(), or goes with its loop: after promise_loop_free() it must be neither used
+ * nor freed. One for which there was no memory rejects with ENOMEM (O2), with the mutex still locked. A condition that is NULL
+ * stops the program.
  */
 #ifndef PROMISE_CONDITION_H
 #define PROMISE_CONDITION_H

@@ -8,7 +8,7 @@
  * A datagram comes as it was sent, or not at all, or twice, in any order: that is UDP. It receives only while somebody asks:
  * the others wait in the kernel's queue, as far as there is room.
  *
- * It lives until promise_udp_close(), or until its loop is freed. What cannot be made is a promise_udp_t that rejects (O2):
+ * It lives until promise_udp_close(), or goes with its loop. What cannot be made is a promise_udp_t that rejects (O2):
  * every call gives the reason, and so does promise_udp_error(). One that is NULL stops the program.
  */
 #ifndef PROMISE_DATAGRAM_H

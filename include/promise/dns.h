@@ -66,7 +66,7 @@ PROMISE_API PROMISE_MUST_USE promise_dns_t *promise_dns_new(promise_loop_t *loop
 /* The loop's own, with the default configuration, made when it is first asked for. It is everybody's: leave the closing to
  * the loop. */
 PROMISE_API PROMISE_MUST_USE promise_dns_t *promise_dns_default(promise_loop_t *loop);
-/* Its lookups reject with PROMISE_ECLOSED. The loop does it when it is freed. NULL is fine. Takes a void *, for
+/* Its lookups reject with PROMISE_ECLOSED. It goes with its loop if it is not closed before. NULL is fine. Takes a void *, for
  * promise_attach(). */
 PROMISE_API void promise_dns_close(void *dns);
 

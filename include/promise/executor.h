@@ -31,8 +31,8 @@ typedef struct promise_executor promise_executor_t;
 struct promise_engine {
     size_t size; /* sizeof(struct promise_engine) */
     /* Has the function of that name run with bytes, which are lent, and gives the promise of what it gives: bytes, a string
-     * or void, or a rejection. Cancelling that promise stops the work (K2). name is borrowed during the call. To give NULL, here
-     * or below, stops the program. */
+     * or void, or a rejection. Cancelling that promise stops the work (K2). name is borrowed during the call. To give NULL,
+     * here or below, stops the program. */
     promise_t *(*run)(void *data, promise_loop_t *loop, const char *name, promise_value_t bytes);
     /* promise_executor_close() waits for this, once all calls have settled. NULL: there is nothing to wait for. */
     promise_t *(*close)(void *data, promise_loop_t *loop);
@@ -43,7 +43,7 @@ struct promise_engine {
 /* ---- make and free ---- */
 
 /* Functions may be NULL: then each name is ENOENT. They, and pools, are borrowed as long as the executor lives. It lives until
- * promise_executor_free(), or goes with its loop. */
+ * promise_executor_free(), or goes with its loop: after promise_loop_free() it must be neither used nor freed. */
 
 /* In the loop, one after the other, from jobs. Here alone a function may also give a promise, which is waited for. */
 PROMISE_API PROMISE_MUST_USE promise_executor_t *promise_executor_loop(promise_loop_t *loop,

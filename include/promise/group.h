@@ -14,8 +14,8 @@
  * Nothing is kept of a task that has ended well: a server may add one for each client, for ever. Tasks may add more of them.
  * For a fixed number whose values matter, there is promise_all() (<promise/combine.h>).
  *
- * A group lives until promise_group_free(), or until its loop is freed. One for which there was no memory takes no tasks, and
- * rejects with ENOMEM (O2). A group that is NULL stops the program.
+ * A group lives until promise_group_free(), or goes with its loop: after promise_loop_free() it must be neither used nor freed.
+ * One for which there was no memory takes no tasks, and rejects with ENOMEM (O2). A group that is NULL stops the program.
  */
 #ifndef PROMISE_GROUP_H
 #define PROMISE_GROUP_H

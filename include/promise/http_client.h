@@ -44,7 +44,7 @@ struct promise_http_client_options {
 };
 
 /* options may be NULL; what they point to (but user_agent, which is copied) must outlive the client. It lives until
- * promise_http_client_close(), or until its loop is freed. */
+ * promise_http_client_close(), or goes with its loop. */
 PROMISE_API PROMISE_MUST_USE promise_http_client_t *promise_http_client_new(promise_loop_t *loop,
                                                                             const struct promise_http_client_options *options);
 /* The loop's own, with the default options, which promise_http_get() and promise_http_post() use. */

@@ -8,7 +8,7 @@
  *     int status = promise_loop_run(loop, NULL, NULL);
  *
  * HTTP/1.0 and 1.1, with and without keep-alive; requests of one connection are answered one by one, in their order. A server
- * lives until promise_http_server_close(), or until its loop is freed. One that cannot be made (the port is in use) takes no
+ * lives until promise_http_server_close(), or goes with its loop. One that cannot be made (the port is in use) takes no
  * connections: promise_listener_error(promise_http_server_listener(s)) tells why.
  */
 #ifndef PROMISE_HTTP_SERVER_H

@@ -5,7 +5,7 @@
  *     p = promise_each(promise_listener_accepted(l), 1000, handle, NULL);      // handle gets promise_as_stream(v)
  *
  * It accepts only while somebody asks: the others wait in the kernel's queue. A listener lives until promise_listener_close(),
- * or until its loop is freed. What cannot be made (the port is in use) is a listener that rejects (O2): accept gives the
+ * or goes with its loop. What cannot be made (the port is in use) is a listener that rejects (O2): accept gives the
  * reason, and so does promise_listener_error(). A listener that is NULL stops the program.
  *
  * When descriptors or memory for a connection are used up (EMFILE, ENFILE, ENOBUFS, ENOMEM), who waits goes on waiting, and the

@@ -29,7 +29,12 @@ PROMISE_API PROMISE_MUST_USE promise_loop_t *promise_loop_new(struct event_base 
 /* Cancels what is pending, runs its handlers, frees all that is attached (J5). From then on new work comes back rejected with
  * PROMISE_ECANCELED, and its handlers do not run. Promises and resolvers that you still hold stay valid until you let go of
  * them. Inside a handler it takes effect after the drain. A base of the loop's own goes with it, and so must not be under
- * event_base_dispatch() then: promise_loop_run() and promise_loop_turn() run it. NULL is fine. */
+ * event_base_dispatch() then: promise_loop_run() and promise_loop_turn() run it. NULL is fine.
+ *
+ * Objects of the loop that are not counted go with it, and must then be neither used nor freed nor closed: locks, groups,
+ * executors, process pools, children, fds, listeners, sockets for datagrams, resolvers of names, HTTP clients and servers. What
+ * is counted (what has an _unref(): promises, channels, streams, files, mailboxes), resolvers, remotes and iterators are still
+ * yours to let go of. Pools and loops of threads, and shared channels, are not the loop's. */
 PROMISE_API void promise_loop_free(promise_loop_t *loop);
 
 /* ---- run ---- */

@@ -15,8 +15,8 @@
  * waits for it, a handler or an await, also behind timeout, attach and shield: no cancel comes between. So a mutex is held by
  * whose handler ran, or whose await gave 0; and one that nobody is left to hear of (promise_unref()) goes to the next.
  *
- * A mutex lives until promise_mutex_free(), or until its loop is freed. One for which there was no memory rejects with ENOMEM
- * (O2). A mutex that is NULL stops the program.
+ * A mutex lives until promise_mutex_free(), or goes with its loop: after promise_loop_free() it must be neither used nor freed.
+ * One for which there was no memory rejects with ENOMEM (O2). A mutex that is NULL stops the program.
  */
 #ifndef PROMISE_MUTEX_H
 #define PROMISE_MUTEX_H

@@ -57,7 +57,8 @@ struct promise_process_options {
 
 /* options NULL is an EINVAL rejection, as all that is wrong in them: of everything that is asked of the pool (O2). So is EBUSY
  * where start is PROMISE_PROCESS_FORK and the program has threads, or this is a coroutine, with its small stack. The pool
- * lives until promise_process_pool_free(), or goes with its loop. One that has nothing to do does not keep the loop running. */
+ * lives until promise_process_pool_free(), or goes with its loop: after promise_loop_free() it must be neither used nor freed.
+ * One that has nothing to do does not keep the loop running. */
 PROMISE_API PROMISE_MUST_USE promise_process_pool_t *promise_process_pool_new(promise_loop_t *loop,
                                                                               const struct promise_process_options *options);
 /* No more calls: they are rejected with PROMISE_ECLOSED. Void, when those that there are have settled and all processes are
@@ -76,8 +77,8 @@ PROMISE_API void promise_process_worker(const struct promise_function *functions
 /* ---- use ---- */
 
 /* Calls the function of that name, in a worker, with bytes (or a string, or void): bytes, or its rejection. In the order of
- * the calls. ENOENT when there is none of that name, EINVAL when name is NULL, or bytes anything else. Cancelling a call that waits
- * takes it out; the worker of one that runs is killed. */
+ * the calls. ENOENT when there is none of that name, EINVAL when name is NULL, or bytes anything else. Cancelling a call that
+ * waits takes it out; the worker of one that runs is killed. */
 PROMISE_API PROMISE_MUST_USE promise_t *promise_process_run(promise_process_pool_t *pool, const char *name,
                                                             promise_value_t bytes);
 

@@ -6,8 +6,8 @@
  *     q = promise_rwlock_with_write(lock, reload_config, config);
  *
  * First come, first served: a reader that comes after a writer that waits, waits too, so that no writer starves. Who reads and
- * asks for a write before the unlock waits for itself. Cancels, freeing, errors and NULL are as with a mutex
- * (<promise/mutex.h>).
+ * asks for a write before the unlock waits for itself. Cancels, freeing, errors, NULL and the end of the loop, with which it
+ * goes, are as with a mutex (<promise/mutex.h>).
  */
 #ifndef PROMISE_RWLOCK_H
 #define PROMISE_RWLOCK_H

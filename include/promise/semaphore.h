@@ -5,8 +5,9 @@
  *     for (size_t i = 0; i < n; i++) pages[i] = promise_semaphore_with(slots, fetch, urls[i]);    // ten at a time
  *     p = promise_all(loop, n, pages);                                                        // <promise/combine.h>
  *
- * First come, first served: one that asks for more than there is holds up those behind it. Cancels, freeing, errors and NULL
- * are as with a mutex (<promise/mutex.h>), but that nobody owns a unit: any task may release what another has acquired.
+ * First come, first served: one that asks for more than there is holds up those behind it. Cancels, freeing, errors, NULL
+ * and the end of the loop, with which it goes, are as with a mutex (<promise/mutex.h>), but that nobody owns a unit: any task
+ * may release what another has acquired.
  */
 #ifndef PROMISE_SEMAPHORE_H
 #define PROMISE_SEMAPHORE_H

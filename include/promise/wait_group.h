@@ -9,8 +9,8 @@
  * As Go's. It knows only a number: who fails is not heard of, and nothing is cancelled. Where it is about tasks, a group knows
  * more (<promise/group.h>).
  *
- * It lives until promise_wait_group_free(), or until its loop is freed. One for which there was no memory counts nothing, and
- * rejects with ENOMEM (O2). One that is NULL stops the program.
+ * It lives until promise_wait_group_free(), or goes with its loop: after promise_loop_free() it must be neither used nor freed.
+ * One for which there was no memory counts nothing, and rejects with ENOMEM (O2). One that is NULL stops the program.
  */
 #ifndef PROMISE_WAIT_GROUP_H
 #define PROMISE_WAIT_GROUP_H
