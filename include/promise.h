@@ -47,6 +47,35 @@
  *     <promise/http_server.h> handlers that give responses; files (libpromise)
  *     <promise/memory.h>    replacing malloc
  *     <promise/source.h>    writing a source of one's own
+ *
+ * A letter with a number, as in (O2), names a rule that holds everywhere; docs/design.md lists them at its end. Those that the
+ * headers name:
+ *
+ *     H1  a promise belongs to the thread of its loop
+ *     H2  what may cross threads is a type of its own
+ *     H3  a value that crosses threads is moved: it is one thread's at a time
+ *     J1  jobs run in the order in which they came, up to a budget; then the event_base has its turn
+ *     J2  a callback of the library runs at once what it has settled
+ *     J3  a loop goes on while jobs are queued, or work from elsewhere is outstanding
+ *     J5  promise_loop_free() cancels what is pending, and frees what is attached; new work is rejected with PROMISE_ECANCELED
+ *     J7  unhandled rejections are reported when the queue runs empty
+ *     K1  a cancel goes up through all that nobody else wants, to the source
+ *     K2  there the promise is rejected first; then the work is stopped
+ *     K3  a cancelled chain stays cancelled: only what cleans up (finally, shield) still runs
+ *     K4  letting go of a promise is no cancel
+ *     K5  a timeout withdraws its own interest, and waits for what comes of that
+ *     K6  a cancel loses no data: what had arrived is for the next one
+ *     N1  there is one type of function: promise_fn
+ *     N2  there is one end, promise_end(), and one type of iterator
+ *     N4  the codes of errors belong to domains
+ *     O1  a call consumes what it is given, also when it fails
+ *     O2  what makes a promise or an object gives one that rejects, rather than NULL
+ *     O3  arg is borrowed; what must be freed is attached, and freed once, on every path
+ *     O5  a resolver is used once; the last one that is abandoned rejects
+ *     T5  nothing outlives its combinator: what is no longer wanted is cancelled, and waited for
+ *     V1  a rejection is a value with a mark
+ *     V2  any value may be given to and returned from any function: it knows whose it is
+ *     V3  a constructor that is out of memory gives the ENOMEM rejection
  */
 #ifndef PROMISE_H
 #define PROMISE_H

@@ -8,7 +8,7 @@
  *     promise_pool_free(pool);                        // after the loops that use it, or before: what waits is rejected
  *
  * Each pool has threads and a queue of its own: one that is full, or that waits for a slow server, holds up no other. Unlike
- * loops and promises, a pool belongs to no thread: any loop on any thread may use it (R13). Threads start when there is work,
+ * loops and promises, a pool belongs to no thread: any loop on any thread may use it. Threads start when there is work,
  * with the signals blocked that are not the thread's own fault, and leave when there was none for a while.
  *
  * There are three that are everybody's, made with the first use: for functions (promise_work() with NULL), for files, and for
