@@ -90,7 +90,26 @@ static promise_t *repeat(promise_loop_t *loop) {
 }
 /* end: repeat */
 
+/* region: coroutine */
+static promise_value_t brew(promise_value_t tea, void *arg) { /* a coroutine */
+    promise_value_t v = {0};
+    (void)arg;
+    if (promise_await(promise_sleep(NULL, 2), &v) < 0) return v; /* the water */
+    if (promise_await(promise_sleep(NULL, 3), &v) < 0) return v; /* the leaves */
+    return promise_stringf("a cup of %s", promise_as_string(tea));
+}
+
+static promise_value_t start_brew(promise_value_t tea, void *arg) {
+    return promise_adopt(promise_then_async(promise_from(NULL, tea), brew, arg));
+}
+
+static promise_t *by_coroutines(promise_loop_t *loop) {
+    static char *teas[] = {"Assam", "Sencha", "mint"};
+    return promise_then(promise_map(promise_strings(loop, 3, teas), 2, start_brew, NULL), show, "coroutine");
+}
+/* end: coroutine */
+
 int main(void) {
-    static tour_fn *const parts[] = {map, filter, pull, by_hand, repeat};
+    static tour_fn *const parts[] = {map, filter, pull, by_hand, repeat, by_coroutines};
     return tour(sizeof parts / sizeof *parts, parts);
 }

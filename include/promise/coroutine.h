@@ -43,7 +43,9 @@ PROMISE_API PROMISE_MUST_USE promise_t *promise_async(promise_loop_t *loop, prom
 PROMISE_API PROMISE_MUST_USE promise_t *
 promise_async_with(promise_loop_t *loop, const struct promise_coroutine_options *options, promise_fn *fn, void *arg);
 /* promise_then(), with a coroutine as its handler: fn gets the value when p is fulfilled, lent until it has left; a rejection
- * passes by. Consumes p. */
+ * passes by. Consumes p.
+ * Where only a promise_fn is taken (promise_map(), promise_each(), promise_mutex_with(), promise_call(), promise_loops_run()),
+ * give one that starts the coroutine: `return promise_adopt(promise_then_async(promise_from(NULL, v), fn, arg));`. */
 PROMISE_API PROMISE_MUST_USE promise_t *promise_then_async(promise_t *p, promise_fn *fn, void *arg);
 PROMISE_API PROMISE_MUST_USE promise_t *promise_then_async_with(promise_t *p, const struct promise_coroutine_options *options,
                                                                 promise_fn *fn, void *arg);
