@@ -16,7 +16,8 @@
  * value by (timeout, attach, shield, finally, catch, adopting), as long as there is one way for it to go: what is waited for
  * twice (promise_ref), what goes through a promise_new(), and what a finally's promise holds up, counts as seen.
  *
- * A channel belongs to its loop's thread; the one that crosses threads is another type.
+ * A channel belongs to its loop's thread; the one that crosses threads is another type. A channel that is NULL stops the
+ * program, but where it is said to be fine.
  */
 #ifndef PROMISE_CHANNEL_H
 #define PROMISE_CHANNEL_H

@@ -11,7 +11,7 @@
  * message and causes; ENOENT names a function that is not there. A call that waits is taken out when it is cancelled; one
  * that runs is stopped as far as the engine can: the process is killed, the thread is told, the loop finishes what it is in.
  * How many may run at a time is a limit of the executor's, in front of any engine; the others wait, in the order of the
- * calls.
+ * calls. An executor that is NULL stops the program.
  */
 #ifndef PROMISE_EXECUTOR_H
 #define PROMISE_EXECUTOR_H

@@ -11,8 +11,8 @@
  *
  * Paths are copied; so is what is written, unless it is fresh: then it is moved. Descriptors are closed on exec. What
  * fails rejects in the errno domain, naming the call and the path: "open /x/y: No such file or directory". A path that is
- * NULL is an EINVAL rejection. Cancelling: what has not begun is not done; what has begun is done to its end, but nobody
- * hears of it, and what it opened is closed.
+ * NULL is an EINVAL rejection; a file that is NULL stops the program. Cancelling: what has not begun is not done; what has begun
+ * is done to its end, but nobody hears of it, and what it opened is closed.
  */
 #ifndef PROMISE_FILE_H
 #define PROMISE_FILE_H
@@ -78,7 +78,8 @@ PROMISE_API PROMISE_MUST_USE promise_t *promise_file_seek(promise_file_t *file, 
 /* All that is left from the position, call by call, by size bytes; they hold the file. */
 PROMISE_API PROMISE_MUST_USE promise_iterator_t *promise_file_chunks(promise_file_t *file, size_t size);
 /* The same by lines, as strings without their "\n" or "\r\n"; the last one may lack it. One of more than max bytes rejects
- * with EMSGSIZE. A NUL in it is kept: promise_as_bytes() gives the size. It reads ahead of what it gives. */
+ * with EMSGSIZE. A NUL in it is kept: promise_as_bytes() gives the size. It reads ahead of what it gives:
+ * once it is closed, the position is behind what was read, not behind the last line given. */
 PROMISE_API PROMISE_MUST_USE promise_iterator_t *promise_file_lines(promise_file_t *file, size_t max);
 
 /* Void when all that was written is on the disk; datasync: but perhaps not its times. */

@@ -10,7 +10,8 @@
  *     }
  *     static const struct promise_function functions[] = {{"hash", hash}, {NULL, NULL}};
  *
- * Such a function gets bytes, lent, and NULL as its arg. It gives bytes, a string (of which its caller gets the bytes) or void
+ * Such a function gets bytes, lent, and NULL as its arg: a string that was given arrives as bytes, too, to be read by
+ * promise_as_bytes(). It gives bytes, a string (of which its caller gets the bytes) or void
  * (no bytes), or a rejection, which travels as promise_error_pack() has it: domain, code, message, place and causes.
  *
  * What is below is for those who write an engine, which takes names and bytes from one place to another.

@@ -46,7 +46,7 @@ PROMISE_API void promise_group_free(void *g);
 
 /* ---- tasks: 0, or -1 when the group takes none any more (it has failed, was cancelled, or has ended) ---- */
 
-/* A task that runs already. Consumes p, in any case: then it is cancelled. Its value is dropped, a rejection fails the group,
+/* A task that runs already. Consumes p in any case; on -1 it is cancelled. Its value is dropped, a rejection fails the group,
  * one by a cancel too. */
 PROMISE_API int promise_group_add(promise_group_t *g, promise_t *p);
 /* fn(void, arg), called from the drain as a handler; or as a coroutine. On -1 it is not called; and never, when the group fails

@@ -15,6 +15,8 @@
  * names. They end with the program, and need not be freed. Where functions use a library that keeps something for each thread
  * and cleans up when the program exits, as OpenSSL does, promise_pool_shutdown() before that lets its threads end in time.
  *
+ * A pool that is NULL stops the program, but where it stands for one of these.
+ *
  * In a child of fork(2), which has none of its parent's threads, each pool is as new: what had been given to it stays with
  * the parent.
  */
@@ -30,7 +32,7 @@ typedef struct promise_pool promise_pool_t;
 /* Zero is the default. */
 struct promise_pool_options {
     const char *name;   /* of its threads, as ps(1) and gdb show them: the first 15 bytes; also in errors. NULL: "promise" */
-    size_t threads;     /* at most so many; 0: as many as there are processors for us, but 4 or more; at most 1,024 */
+    size_t threads;     /* at most so many; 0: one for each processor of ours, 4 to 64; above 1,024: 1,024 */
     size_t queue_limit; /* how many may wait when each thread has one: the next is rejected with PROMISE_EFULL. 0: no limit */
     uint64_t idle_ms;   /* a thread leaves when it had nothing to do for so long; 0: 10,000; UINT64_MAX: never */
     size_t stack_size;  /* of its threads, in bytes, as far as the system allows; 0: the system's default */
@@ -63,7 +65,7 @@ PROMISE_API size_t promise_pool_shutdown(uint64_t timeout_ms);
 
 /* ---- query: on any thread, as of now ---- */
 
-/* Those that are everybody's: for functions (threads: one for each processor, 4 or more), for files (4), for names (16). */
+/* Those that are everybody's: for functions (threads: one for each processor, 4 to 64), for files (4), for names (16). */
 PROMISE_API promise_pool_t *promise_pool_default(void);
 PROMISE_API promise_pool_t *promise_pool_for_files(void);
 PROMISE_API promise_pool_t *promise_pool_for_names(void);

@@ -17,11 +17,12 @@
  *
  * In a worker nothing is open but the three standard descriptors (input is the null device), no signal is blocked, ignored or
  * caught, and it leads a process group of its own: a Ctrl-C is for the program alone, and what a function has started is killed
- * when its worker ends. Workers end with the program, however that ends. A function may use anything, a loop of its own too.
+ * when its worker ends. Workers end with the program, however that ends. A function may use anything, a loop of its own too;
+ * but exit() in one runs, in the worker, what the program had registered by atexit(): _exit() does not.
  *
  * A call is rejected, and its worker replaced, when it crashes or exits (promise_exit_errors, naming the signal or the status),
  * or takes too long (PROMISE_ETIMEDOUT); one that is cancelled is killed (K2). A call that had not begun is given to another
- * worker.
+ * worker. A pool that is NULL stops the program.
  */
 #ifndef PROMISE_PROCESS_POOL_H
 #define PROMISE_PROCESS_POOL_H

@@ -39,7 +39,8 @@ PROMISE_API PROMISE_MUST_USE promise_t *promise_work(promise_loop_t *loop, promi
                                                      promise_value_t v);
 
 /* Cancels p, which promise_work() gave, and says whether that was in time: 0, fn was not called, and never will be; -1, too
- * late: it runs, or has run. Consumes p, and cancels it in either case. */
+ * late: it runs, or has run, or p is NULL. Consumes p, and cancels it in either case. A pending promise of anything else stops
+ * the program. */
 PROMISE_API int promise_work_cancel(promise_t *p);
 
 /* In a function on a thread of a pool: is its result of no use any more (cancelled, timed out, its loop gone, its pool closed)?
