@@ -78,6 +78,8 @@ CHECK_TESTS = \
 	test/test_loop_free \
 	test/test_loop_refused \
 	test/test_loops \
+	test/test_loops_end \
+	test/test_loops_fault \
 	test/test_loops_random \
 	test/test_mailbox \
 	test/test_memory \
@@ -153,6 +155,8 @@ THREAD_TESTS = \
 	test/test_file_open \
 	test/test_getaddrinfo \
 	test/test_loops \
+	test/test_loops_end \
+	test/test_loops_fault \
 	test/test_loops_random \
 	test/test_mailbox \
 	test/test_pool_threads \
@@ -227,6 +231,11 @@ test_test_directory_SOURCES = test/test_directory.c $(FILING)
 test_test_file_SOURCES = test/test_file.c $(FILING)
 test_test_file_end_SOURCES = test/test_file_end.c $(FILING)
 test_test_file_open_SOURCES = test/test_file_open.c $(FILING)
+
+LOOPING = test/looping.c test/looping.h
+test_test_loops_SOURCES = test/test_loops.c $(LOOPING)
+test_test_loops_end_SOURCES = test/test_loops_end.c $(LOOPING)
+test_test_loops_fault_SOURCES = test/test_loops_fault.c $(LOOPING)
 
 FAULTS = test/faults.c test/faults.h
 test_test_faults_SOURCES = test/test_faults.c $(FAULTS) test/nameserver.c test/nameserver.h
