@@ -235,4 +235,6 @@ promise_value_t promise_address_value(const struct promise_address *address) {
     return v;
 }
 
-const struct promise_address *promise_as_address(promise_value_t v) { return promise_as_object(v, &promise_type_address); }
+const struct promise_address *promise_as_address(promise_value_t v) {
+    return promise__as_object_of(v, &promise_type_address, __func__);
+}

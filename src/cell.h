@@ -104,6 +104,9 @@ static inline promise_value_t promise__copy(promise_value_t v) {
     return v;
 }
 
+/* promise_as_object() for the function that the program has called, which is named when v is of another type. */
+void *promise__as_object_of(promise_value_t v, const struct promise_type *type, const char *function);
+
 /* A new block with a cell and an object of that size behind it, or NULL. */
 void *promise__cell_new(const struct promise_type *type, size_t object_size, promise_value_t *v);
 

@@ -28,11 +28,13 @@ static size_t result_print(const void *object, char *buffer, size_t size) {
 const struct promise_type promise_type_command = {
     .size = sizeof(struct promise_type), .name = "command", .free = result_free, .print = result_print};
 
-static const struct result *result_of(promise_value_t v) { return promise_as_object(v, &promise_type_command); }
+static const struct result *result_of(promise_value_t v, const char *function) {
+    return promise__as_object_of(v, &promise_type_command, function);
+}
 
-promise_value_t promise__command_exit(promise_value_t v) { return result_of(v)->exit; }
-promise_value_t promise_command_out(promise_value_t v) { return promise__mark(result_of(v)->out, MARK_LENT); }
-promise_value_t promise_command_err(promise_value_t v) { return promise__mark(result_of(v)->err, MARK_LENT); }
+promise_value_t promise__command_exit(promise_value_t v) { return result_of(v, __func__)->exit; }
+promise_value_t promise_command_out(promise_value_t v) { return promise__mark(result_of(v, __func__)->out, MARK_LENT); }
+promise_value_t promise_command_err(promise_value_t v) { return promise__mark(result_of(v, __func__)->err, MARK_LENT); }
 
 /* ---- running ---- */
 

@@ -41,25 +41,25 @@ promise_value_t promise__exit_value(const siginfo_t *info) {
     return v;
 }
 
-static int code_of(promise_value_t v) {
+static int code_of(promise_value_t v, const char *function) {
     if (promise_is(v, &promise_type_command)) v = promise__command_exit(v);
-    return (int)(uintptr_t)promise_as_object(v, &promise_type_exit);
+    return (int)(uintptr_t)promise__as_object_of(v, &promise_type_exit, function);
 }
 
 int promise_exit_status(promise_value_t v) {
-    int code = code_of(v);
+    int code = code_of(v, __func__);
     return code < SIGNALED ? code : -1;
 }
 
 int promise_exit_signal(promise_value_t v) {
-    int code = code_of(v);
+    int code = code_of(v, __func__);
     return code < SIGNALED ? 0 : code - SIGNALED;
 }
 
 const struct promise_domain promise_exit_errors = {"exit", NULL};
 
 promise_value_t promise__exit_failed(const char *name, promise_value_t exit, const char *said, size_t size) {
-    int code = code_of(exit);
+    int code = code_of(exit, __func__);
     char how[64];
 
     print_exit((void *)(uintptr_t)(unsigned)code, how, sizeof how);

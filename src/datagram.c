@@ -84,11 +84,13 @@ static size_t datagram_print(const void *object, char *buffer, size_t size) {
 const struct promise_type promise_type_datagram = {
     sizeof(struct promise_type), "datagram", datagram_free, NULL, NULL, NULL, datagram_print};
 
-static const struct datagram *datagram_of(promise_value_t v) { return promise_as_object(v, &promise_type_datagram); }
+static const struct datagram *datagram_of(promise_value_t v, const char *function) {
+    return promise__as_object_of(v, &promise_type_datagram, function);
+}
 
-promise_value_t promise_datagram_data(promise_value_t v) { return promise__mark(datagram_of(v)->data, MARK_LENT); }
-const struct promise_address *promise_datagram_from(promise_value_t v) { return &datagram_of(v)->from; }
-bool promise_datagram_truncated(promise_value_t v) { return datagram_of(v)->truncated; }
+promise_value_t promise_datagram_data(promise_value_t v) { return promise__mark(datagram_of(v, __func__)->data, MARK_LENT); }
+const struct promise_address *promise_datagram_from(promise_value_t v) { return &datagram_of(v, __func__)->from; }
+bool promise_datagram_truncated(promise_value_t v) { return datagram_of(v, __func__)->truncated; }
 
 static promise_value_t datagram_new(const struct msghdr *message, const void *data, size_t size) {
     promise_value_t v, bytes = promise_bytes(data, size);

@@ -26,10 +26,10 @@ const struct promise_type promise_type_stream = {
 
 promise_value_t promise_stream_value(promise_stream_t *s) {
     if (promise_source_nomem_loop(s)) return promise__nomem();
-    return promise_object(&promise_type_stream, s);
+    return s ? promise_object(&promise_type_stream, s) : promise__bad_argument(__func__, "stream is NULL");
 }
 
-promise_stream_t *promise_as_stream(promise_value_t v) { return promise_as_object(v, &promise_type_stream); }
+promise_stream_t *promise_as_stream(promise_value_t v) { return promise__as_object_of(v, &promise_type_stream, __func__); }
 
 promise_stream_t *promise__stream_arg(const promise_stream_t *s, const char *function) {
     if (!s) promise__stop("%s: the stream is NULL", function);

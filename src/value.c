@@ -284,10 +284,14 @@ void *promise_as_box(promise_value_t v) {
     return ((struct box *)promise__object(v))->object;
 }
 
+void *promise__as_object_of(promise_value_t v, const struct promise_type *type, const char *function) {
+    if (!promise_is(v, type)) wrong_type(function, v, type->name);
+    return type->free ? promise__object(v) : v.as.pointer;
+}
+
 void *promise_as_object(promise_value_t v, const struct promise_type *type) {
     if (!type) promise__stop("promise_as_object: type is NULL");
-    if (!promise_is(v, type)) wrong_type(__func__, v, type->name);
-    return type->free ? promise__object(v) : v.as.pointer;
+    return promise__as_object_of(v, type, __func__);
 }
 
 promise_t *promise_as_promise(promise_value_t v) {

@@ -468,7 +468,7 @@ START_TEST(what_is_refused) {
     test_assert_stops(no_mailbox, NULL, "promise_call: the mailbox is NULL");
     test_assert_stops(no_function, NULL, "promise_call: fn is NULL");
     test_assert_stops(a_promise, NULL, "promise_call: expected a value that may cross threads, got a promise");
-    test_assert_stops(not_a_mailbox, NULL, "promise_as_object: expected mailbox, got int");
+    test_assert_stops(not_a_mailbox, NULL, "promise_as_mailbox: expected mailbox, got int");
     close_loops();
 }
 END_TEST

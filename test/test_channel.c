@@ -458,7 +458,14 @@ static void size_null(void *arg) { (void)promise_channel_size(arg); }
 static void try_null(void *arg) { (void)!promise_channel_try_receive(arg, NULL); }
 static void new_null(void *arg) { promise_channel_unref(promise_channel_new(arg, 0)); }
 
+static void as_channel(void *arg) { (void)promise_as_channel(promise_pointer(arg)); }
+
 START_TEST(bad_input) {
+    promise_value_t v = promise_channel_value(NULL);
+
+    ck_assert_str_eq(promise_error_message(v), "promise_channel_value: ch is NULL: Invalid argument");
+    promise_value_clear(&v);
+    test_assert_stops(as_channel, NULL, "promise_as_channel: expected channel, got pointer");
     promise_channel_unref(NULL);
     test_assert_stops(send_null, NULL, "promise_send: the channel is NULL");
     test_assert_stops(receive_null, NULL, "promise_receive: the channel is NULL");

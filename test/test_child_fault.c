@@ -98,8 +98,8 @@ START_TEST(bugs_of_the_program_stop_it) {
     test_assert_stops(wait_for_null, NULL, "promise_child_wait: the child is NULL");
     test_assert_stops(stdin_of_null, NULL, "promise_child_stdin: the child is NULL");
     test_assert_stops(kill_null, NULL, "promise_child_kill: the child is NULL");
-    test_assert_stops(status_of_int, NULL, "expected exit, got int");
-    test_assert_stops(out_of_exit, NULL, "expected command, got void");
+    test_assert_stops(status_of_int, NULL, "promise_exit_status: expected exit, got int");
+    test_assert_stops(out_of_exit, NULL, "promise_command_out: expected command, got void");
     test_assert_stops(after_close, NULL, "promise_child_pid: the child is closed");
     test_assert_stops(without_loop, NULL, "promise_child_spawn");
     children_end();

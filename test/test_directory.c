@@ -126,7 +126,7 @@ START_TEST(what_is_no_directory) {
     rejects_with(promise_directory_list(loop, "/dev/null"), ENOTDIR, "open /dev/null: Not a directory");
     rejects_next(promise_directory_entries(loop, NULL), EINVAL, "promise_directory_entries: path is NULL");
     rejects_next(promise_directory_walk(loop, NULL), EINVAL, "promise_directory_walk: path is NULL");
-    rejects_with(promise_directory_list(loop, NULL), EINVAL, "promise_directory_list: a path is NULL");
+    rejects_with(promise_directory_list(loop, NULL), EINVAL, "promise_directory_list: path is NULL");
 }
 END_TEST
 
@@ -135,7 +135,7 @@ static void name_of_int(void *arg) {
     promise_dirent_name(promise_int(1));
 }
 
-START_TEST(misused) { test_assert_stops(name_of_int, NULL, "expected dirent, got int"); }
+START_TEST(misused) { test_assert_stops(name_of_int, NULL, "promise_dirent_name: expected dirent, got int"); }
 END_TEST
 
 START_TEST(out_of_descriptors) {
@@ -311,14 +311,14 @@ START_TEST(made_and_removed) {
     ck_assert_int_eq(stat(path_of("a"), &s), 0);
     ck_assert_int_eq(s.st_mode, S_IFDIR | 0750);
     rejects_with(promise_directory_make(loop, path_of("a"), 0777), EEXIST, "mkdir /tmp/");
-    rejects_with(promise_directory_make(loop, NULL, 0777), EINVAL, "promise_directory_make: a path is NULL");
+    rejects_with(promise_directory_make(loop, NULL, 0777), EINVAL, "promise_directory_make: path is NULL");
     is_done(promise_directory_remove(loop, path_of("a")));
     ck_assert(!exists(path_of("a")));
     rejects_with(promise_directory_remove(loop, "/nowhere"), ENOENT, "rmdir /nowhere: No such file or directory");
     make("b");
     put_text(path_of("b/c"), "");
     rejects_with(promise_directory_remove(loop, path_of("b")), ENOTEMPTY, "rmdir /tmp/");
-    rejects_with(promise_directory_remove(loop, NULL), EINVAL, "promise_directory_remove: a path is NULL");
+    rejects_with(promise_directory_remove(loop, NULL), EINVAL, "promise_directory_remove: path is NULL");
 }
 END_TEST
 
@@ -341,7 +341,7 @@ START_TEST(made_with_those_above) {
     snprintf(text, sizeof text, "mkdir %s: File exists", path_of("f"));
     rejects_with(promise_directory_make_all(loop, path_of("f/x"), 0777), EEXIST, text);
     rejects_with(promise_directory_make_all(loop, path_of("f"), 0777), EEXIST, text);
-    rejects_with(promise_directory_make_all(loop, NULL, 0777), EINVAL, "promise_directory_make_all: a path is NULL");
+    rejects_with(promise_directory_make_all(loop, NULL, 0777), EINVAL, "promise_directory_make_all: path is NULL");
     ck_assert_int_eq(chdir(path_of("")), 0);
     is_done(promise_directory_make_all(loop, "x/y", 0777));
     ck_assert_int_eq(chdir("/"), 0);

@@ -96,17 +96,19 @@ START_TEST(errors_name_the_call_and_the_path) {
 END_TEST
 
 START_TEST(bad_input) {
-    rejects_with(promise_file_read(loop, NULL), EINVAL, "promise_file_read: a path is NULL");
+    rejects_with(promise_file_read(loop, NULL), EINVAL, "promise_file_read: path is NULL");
     rejects_with(promise_file_read_max(loop, NULL, 1), EINVAL, "promise_file_read_max: ");
-    rejects_with(promise_file_write(loop, NULL, promise_string("x")), EINVAL, "promise_file_write: a path is NULL");
+    rejects_with(promise_file_write(loop, NULL, promise_string("x")), EINVAL, "promise_file_write: path is NULL");
     rejects_with(promise_file_append(loop, NULL, promise_string("x")), EINVAL, "promise_file_append: ");
     rejects_with(promise_file_replace(loop, NULL, promise_string("x")), EINVAL, "promise_file_replace: ");
     rejects_with(promise_file_write(loop, path_of("a"), promise_int(1)), EINVAL, "promise_file_write: data is neither");
     rejects_with(promise_file_write(loop, path_of("a"), promise_throw_errno(EIO, "what was to be written")), EIO, "what was");
     ck_assert(!exists(path_of("a")));
-    rejects_with(promise_file_rename(loop, "a", NULL), EINVAL, "promise_file_rename: a path is NULL");
-    rejects_with(promise_file_rename(loop, NULL, "a"), EINVAL, "promise_file_rename: a path is NULL");
-    rejects_with(promise_file_stat(loop, NULL), EINVAL, "promise_file_stat: ");
+    rejects_with(promise_file_rename(loop, "a", NULL), EINVAL, "promise_file_rename: to is NULL");
+    rejects_with(promise_file_rename(loop, NULL, "a"), EINVAL, "promise_file_rename: from is NULL");
+    rejects_with(promise_file_link(loop, NULL, "a"), EINVAL, "promise_file_link: target is NULL");
+    rejects_with(promise_file_symlink(loop, "a", NULL), EINVAL, "promise_file_symlink: path is NULL");
+    rejects_with(promise_file_stat(loop, NULL), EINVAL, "promise_file_stat: path is NULL");
 }
 END_TEST
 

@@ -33,7 +33,7 @@ START_TEST(opened_and_closed) {
     is_done(promise_file_close(file)); /* the outcome of the first */
     unref_file();
     rejects_with(promise_file_open(loop, "/nowhere/a", O_RDONLY, 0), ENOENT, "open /nowhere/a: No such file or directory");
-    rejects_with(promise_file_open(loop, NULL, O_RDONLY, 0), EINVAL, "promise_file_open: a path is NULL");
+    rejects_with(promise_file_open(loop, NULL, O_RDONLY, 0), EINVAL, "promise_file_open: path is NULL");
     rejects_with(promise_file_open(loop, path_of("a"), O_CREAT | O_EXCL | O_WRONLY, 0666), EEXIST, "open ");
 }
 END_TEST
@@ -470,12 +470,22 @@ static void as_stat(void *arg) {
     promise_as_stat(promise_int(1));
 }
 
+static void stat_is_file(void *arg) {
+    (void)arg;
+    (void)promise_stat_is_file(promise_int(1));
+}
+
 START_TEST(misused) {
+    promise_value_t v = promise_file_value(NULL);
+
+    ck_assert_str_eq(promise_error_message(v), "promise_file_value: file is NULL: Invalid argument");
+    promise_value_clear(&v);
     promise_file_unref(NULL);
     test_assert_stops(read_null, NULL, "promise_file_read_at: the file is NULL");
     test_assert_stops(lines_of_null, NULL, "the file is NULL");
-    test_assert_stops(as_file, NULL, "expected file, got int");
-    test_assert_stops(as_stat, NULL, "expected stat, got int");
+    test_assert_stops(as_file, NULL, "promise_as_file: expected file, got int");
+    test_assert_stops(as_stat, NULL, "promise_as_stat: expected stat, got int");
+    test_assert_stops(stat_is_file, NULL, "promise_stat_is_file: expected stat, got int");
 }
 END_TEST
 

@@ -360,7 +360,7 @@ static void index_of_void(void *arg) {
 START_TEST(bad_input) {
     test_assert_stops(two_loops, NULL, "promise_select: expected channels of one loop, number 1 is of another");
     test_assert_stops(outside, NULL, "promise_select: loop is NULL outside of a handler");
-    test_assert_stops(index_of_void, NULL, "select");
+    test_assert_stops(index_of_void, NULL, "promise_select_index: expected select, got void");
 }
 END_TEST
 

@@ -42,7 +42,8 @@ PROMISE_API promise_channel_t *promise_channel_ref(promise_channel_t *ch);
 /* The last one closes the channel, and releases what is in it. What waits holds no reference. NULL is fine. This and
  * close take a void *, for promise_attach() and promise_defer(). */
 PROMISE_API void promise_channel_unref(void *ch);
-/* A channel as a value, to go through a channel itself: the value takes one reference over; as_channel lends it. */
+/* A channel as a value, to go through a channel itself: the value takes one reference over; as_channel lends it.
+ * NULL is an EINVAL rejection. */
 PROMISE_API PROMISE_MUST_USE promise_value_t promise_channel_value(promise_channel_t *ch);
 PROMISE_API promise_channel_t *promise_as_channel(promise_value_t v);
 

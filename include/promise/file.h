@@ -51,7 +51,7 @@ PROMISE_API PROMISE_MUST_USE promise_t *promise_file_open(promise_loop_t *loop, 
  * is no memory, is a file whose operations reject with the reason. */
 PROMISE_API PROMISE_MUST_USE promise_file_t *promise_file_new(promise_loop_t *loop, int fd);
 
-/* The value takes one reference to the file over; as_file lends it. */
+/* The value takes one reference to the file over; as_file lends it. NULL is an EINVAL rejection. */
 PROMISE_API PROMISE_MUST_USE promise_value_t promise_file_value(promise_file_t *file);
 PROMISE_API promise_file_t *promise_as_file(promise_value_t v);
 PROMISE_API promise_file_t *promise_file_ref(promise_file_t *file);

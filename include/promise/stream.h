@@ -45,7 +45,7 @@ PROMISE_API void promise_stream_pair(promise_loop_t *loop, promise_stream_t *end
 
 /* ---- own ---- */
 
-/* The value takes one reference to the stream over; as_stream lends it. */
+/* The value takes one reference to the stream over; as_stream lends it. NULL is an EINVAL rejection. */
 PROMISE_API PROMISE_MUST_USE promise_value_t promise_stream_value(promise_stream_t *stream);
 PROMISE_API promise_stream_t *promise_as_stream(promise_value_t v);
 PROMISE_API promise_stream_t *promise_stream_ref(promise_stream_t *stream);

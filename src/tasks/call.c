@@ -233,4 +233,4 @@ static const struct promise_type mailbox_type = {
 promise_value_t promise_mailbox_value(promise_mailbox_t *mailbox) {
     return mailbox ? promise_object(&mailbox_type, mailbox) : promise__nomem();
 }
-promise_mailbox_t *promise_as_mailbox(promise_value_t v) { return promise_as_object(v, &mailbox_type); }
+promise_mailbox_t *promise_as_mailbox(promise_value_t v) { return promise__as_object_of(v, &mailbox_type, __func__); }

@@ -16,10 +16,10 @@ promise_value_t promise_channel_value(promise_channel_t *ch) {
     promise_loop_t *loop = promise_source_nomem_loop(ch);
 
     if (loop) return promise__no_object(loop);
-    return promise_object(&promise_type_channel, ch);
+    return ch ? promise_object(&promise_type_channel, ch) : promise__bad_argument(__func__, "ch is NULL");
 }
 
-promise_channel_t *promise_as_channel(promise_value_t v) { return promise_as_object(v, &promise_type_channel); }
+promise_channel_t *promise_as_channel(promise_value_t v) { return promise__as_object_of(v, &promise_type_channel, __func__); }
 
 /* ---- make, own ---- */
 

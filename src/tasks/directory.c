@@ -27,13 +27,15 @@ static size_t entry_print(const void *object, char *buffer, size_t size) {
 const struct promise_type promise_type_dirent = {
     .size = sizeof(struct promise_type), .name = "dirent", .free = entry_free, .print = entry_print};
 
-static const struct entry *entry_of(promise_value_t v) { return promise_as_object(v, &promise_type_dirent); }
+static const struct entry *entry_of(promise_value_t v, const char *function) {
+    return promise__as_object_of(v, &promise_type_dirent, function);
+}
 
-const char *promise_dirent_name(promise_value_t v) { return entry_of(v)->name; }
-const char *promise_dirent_path(promise_value_t v) { return entry_of(v)->path; }
-enum promise_file_type promise_dirent_type(promise_value_t v) { return entry_of(v)->type; }
-size_t promise_dirent_depth(promise_value_t v) { return entry_of(v)->depth; }
-promise_value_t promise_dirent_error(promise_value_t v) { return promise__mark(entry_of(v)->error, MARK_LENT); }
+const char *promise_dirent_name(promise_value_t v) { return entry_of(v, __func__)->name; }
+const char *promise_dirent_path(promise_value_t v) { return entry_of(v, __func__)->path; }
+enum promise_file_type promise_dirent_type(promise_value_t v) { return entry_of(v, __func__)->type; }
+size_t promise_dirent_depth(promise_value_t v) { return entry_of(v, __func__)->depth; }
+promise_value_t promise_dirent_error(promise_value_t v) { return promise__mark(entry_of(v, __func__)->error, MARK_LENT); }
 
 void promise__dirent_fail(promise_value_t v, promise_value_t error) {
     struct entry *e = promise__object(v);

@@ -66,10 +66,10 @@ const struct promise_type promise_type_file = {
 
 promise_value_t promise_file_value(promise_file_t *f) {
     if (promise_source_nomem_loop(f)) return promise__nomem();
-    return promise_object(&promise_type_file, f);
+    return f ? promise_object(&promise_type_file, f) : promise__bad_argument(__func__, "file is NULL");
 }
 
-promise_file_t *promise_as_file(promise_value_t v) { return promise_as_object(v, &promise_type_file); }
+promise_file_t *promise_as_file(promise_value_t v) { return promise__as_object_of(v, &promise_type_file, __func__); }
 
 static promise_file_t *file_arg(const promise_file_t *f, const char *function) {
     if (!f) promise__stop("%s: the file is NULL", function);

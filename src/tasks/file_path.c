@@ -19,10 +19,13 @@ static void nothing(void *object) { (void)object; }
 
 const struct promise_type promise_type_stat = {.size = sizeof(struct promise_type), .name = "stat", .free = nothing};
 
-const struct promise_stat *promise_as_stat(promise_value_t v) { return promise_as_object(v, &promise_type_stat); }
-bool promise_stat_is_file(promise_value_t v) { return S_ISREG(promise_as_stat(v)->mode); }
-bool promise_stat_is_directory(promise_value_t v) { return S_ISDIR(promise_as_stat(v)->mode); }
-bool promise_stat_is_link(promise_value_t v) { return S_ISLNK(promise_as_stat(v)->mode); }
+const struct promise_stat *promise_as_stat(promise_value_t v) { return promise__as_object_of(v, &promise_type_stat, __func__); }
+static unsigned mode_of(promise_value_t v, const char *function) {
+    return ((const struct promise_stat *)promise__as_object_of(v, &promise_type_stat, function))->mode;
+}
+bool promise_stat_is_file(promise_value_t v) { return S_ISREG(mode_of(v, __func__)); }
+bool promise_stat_is_directory(promise_value_t v) { return S_ISDIR(mode_of(v, __func__)); }
+bool promise_stat_is_link(promise_value_t v) { return S_ISLNK(mode_of(v, __func__)); }
 
 static int64_t in_ns(struct timespec t) { return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec; }
 
@@ -131,16 +134,16 @@ enum action { ACCESS, CHMOD, LINK, LSTAT, MKDIR, MKDIR_ALL, READLINK, REALPATH, 
 static const struct file_action actions[] = {
     [ACCESS] = {.name = "access", .run = run_access},
     [CHMOD] = {.name = "chmod", .run = run_chmod},
-    [LINK] = {.name = "link", .run = run_link, .two = true},
+    [LINK] = {.name = "link", .run = run_link, .two = {"target", "path"}},
     [LSTAT] = {.name = "lstat", .run = run_lstat},
     [MKDIR] = {.name = "mkdir", .run = run_mkdir},
     [MKDIR_ALL] = {.name = "mkdir", .run = run_mkdir_all},
     [READLINK] = {.name = "readlink", .run = run_readlink},
     [REALPATH] = {.name = "realpath", .run = run_realpath},
-    [RENAME] = {.name = "rename", .run = run_rename, .two = true},
+    [RENAME] = {.name = "rename", .run = run_rename, .two = {"from", "to"}},
     [RMDIR] = {.name = "rmdir", .run = run_rmdir},
     [STAT] = {.name = "stat", .run = run_stat},
-    [SYMLINK] = {.name = "symlink", .run = run_symlink, .two = true},
+    [SYMLINK] = {.name = "symlink", .run = run_symlink, .two = {"target", "path"}},
     [UNLINK] = {.name = "unlink", .run = run_unlink},
     [UTIME] = {.name = "utime", .run = run_utime},
 };

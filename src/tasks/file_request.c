@@ -119,15 +119,24 @@ static promise_t *start(promise_loop_t *loop, struct file_request *r) {
 
 /* ---- by path ---- */
 
+/* The name of a path that is missing, or NULL. */
+static const char *missing_path(const struct file_ask *ask) {
+    const char *const *two = ask->action->two;
+
+    if (!ask->path) return two[0] ? two[0] : "path";
+    return two[0] && !ask->other ? two[1] : NULL;
+}
+
 promise_t *promise__file_ask(promise_loop_t *loop, const char *function, struct file_ask ask) {
+    const char *missing = missing_path(&ask);
     struct file_request *r;
     promise_t *p;
 
     loop = promise__event_loop_arg(loop, function);
     if (promise_is_rejection(ask.data)) return promise__settled(loop, ask.data);
-    if (!ask.path || (ask.action->two && !ask.other)) {
+    if (missing) {
         promise__release(ask.data);
-        return promise__settled(loop, promise__bad_argument(function, "a path is NULL"));
+        return promise__settled(loop, promise_throw_errno_at(NULL, EINVAL, "%s: %s is NULL", function, missing));
     }
     r = request_new(&ask);
     if (!r) return promise__settled(loop, promise__nomem());

@@ -30,9 +30,9 @@ struct file_action {
     const char *name; /* for messages: "read /x/y: ..." */
     /* On the thread. What it gives is its own, and moves to the loop. */
     promise_value_t (*run)(struct file_request *r);
-    bool two;    /* needs another path */
-    bool shared; /* in a queue: may run beside others that may */
-    bool always; /* in a queue: is done also when it is cancelled */
+    const char *two[2]; /* needs another path: how its arguments name both; else NULL */
+    bool shared;        /* in a queue: may run beside others that may */
+    bool always;        /* in a queue: is done also when it is cancelled */
     /* In a queue, on the loop's thread, each may be NULL. begin: its turn has come; true when it has its result without a
      * thread. done: gives the result that the program is to get. */
     bool (*begin)(struct file_request *r, promise_value_t *result);

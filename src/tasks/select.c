@@ -24,10 +24,12 @@ static size_t selected_print(const void *object, char *buffer, size_t size) {
 const struct promise_type promise__selected_type = {
     .size = sizeof(struct promise_type), .name = "select", .free = selected_free, .print = selected_print};
 
-static struct selected *selected_of(promise_value_t v) { return promise_as_object(v, &promise__selected_type); }
+static struct selected *selected_of(promise_value_t v, const char *function) {
+    return promise__as_object_of(v, &promise__selected_type, function);
+}
 
-size_t promise_select_index(promise_value_t v) { return selected_of(v)->index; }
-promise_value_t promise_select_value(promise_value_t v) { return promise__mark(selected_of(v)->value, MARK_LENT); }
+size_t promise_select_index(promise_value_t v) { return selected_of(v, __func__)->index; }
+promise_value_t promise_select_value(promise_value_t v) { return promise__mark(selected_of(v, __func__)->value, MARK_LENT); }
 
 static promise_value_t selected_new(void) {
     promise_value_t v;

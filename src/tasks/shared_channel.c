@@ -20,7 +20,7 @@ promise_value_t promise_shared_channel_value(promise_shared_channel_t *ch) {
     return ch ? promise_object(&promise_type_shared_channel, ch) : promise__nomem();
 }
 promise_shared_channel_t *promise_as_shared_channel(promise_value_t v) {
-    return promise_as_object(v, &promise_type_shared_channel);
+    return promise__as_object_of(v, &promise_type_shared_channel, __func__);
 }
 
 /* ---- make, own ---- */
