@@ -5,6 +5,7 @@
  */
 #include "faults.h"
 #include "nameserver.h"
+#include "working.h"
 
 #include <fcntl.h>
 #include <promise/connect.h>
@@ -15,6 +16,8 @@
 #include <promise/file.h>
 #include <promise/listener.h>
 #include <promise/pool.h>
+#include <promise/process_pool.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -24,6 +27,8 @@
 
 #define DNS(code)                                                                                                              \
     { &promise_dns_errors, PROMISE_DNS_##code, "PROMISE_DNS_" #code }
+#define EXIT(code, name)                                                                                                       \
+    { &promise_exit_errors, code, name }
 #define STATUS(code)                                                                                                           \
     { &promise_http_errors, code, #code }
 
@@ -481,6 +486,26 @@ static promise_t *opened(const struct fault *f, promise_fn *fn) {
 static promise_t *reading_closed(const struct fault *f) { return opened(f, read_closed); }
 static promise_t *reading_lines(const struct fault *f) { return opened(f, first_line); }
 
+/* ---- processes ---- */
+
+struct job { /* for a worker; see working.h */
+    const char *function, *bytes;
+    struct promise_process_options options;
+};
+
+static promise_t *run_in_worker(const struct fault *f) {
+    const struct job *job = f->options;
+    struct promise_process_options options = job->options;
+    promise_process_pool_t *workers;
+
+    options.functions = working_functions;
+    options.workers = 1;
+    options.start = options.program ? PROMISE_PROCESS_EXEC : PROMISE_PROCESS_FORK;
+    workers = promise_process_pool_new(loop, &options);
+    close_with_loop(promise_process_pool_free, workers);
+    return promise_process_run(workers, job->function, promise_string(job->bytes));
+}
+
 /* ---- the table ---- */
 
 #define OK "HTTP/1.1 200 OK\r\n"
@@ -561,6 +586,26 @@ static const struct fault faults[] = {
         .options = "fifo"),
     ROW("it was closed before", "`promise_file_read_at()`", PROMISE(ECLOSED), "promise_file_read_at: the file is closed",
         reading_closed, .options = "/dev/null"),
+
+    SECTION("Worker processes"),
+    ROW("a function crashes", "`promise_process_run()`", EXIT(128 + SIGSEGV, "128 + SIGSEGV"),
+        "process worker 1: killed by SIGSEGV while it ran die", run_in_worker, .options = &(const struct job){"die", "11", {0}}),
+    ROW("it ends the process", "`promise_process_run()`", EXIT(3, "3"), "process worker 1: exit status 3 while it ran exit",
+        run_in_worker, .options = &(const struct job){"exit", "3", {0}}),
+    ROW("it hangs", "`promise_process_run()`", PROMISE(ETIMEDOUT), "process worker 1: hang timed out after 20 ms",
+        run_in_worker, .options = &(const struct job){"hang", "", {.timeout_ms = 20}}),
+    ROW("it writes to what is not its", "`promise_process_run()`", ERRNO(EPROTO),
+        "process worker 1: what it sent as the result of garbage: Protocol error", run_in_worker,
+        .options = &(const struct job){"garbage", "a line that was to go to a file, and is longer than a head", {0}}),
+    ROW("its result is larger than wanted", "`promise_process_run()`", ERRNO(EMSGSIZE),
+        "many: a result of 1000 bytes, at most 100: Message too long", run_in_worker,
+        .options = &(const struct job){"many", "1000", {.max_size = 100}}),
+    ROW("there is no such function", "`promise_process_run()`", ERRNO(ENOENT),
+        "there is no function \"unknown\"*", run_in_worker,
+        .options = &(const struct job){"unknown", "", {0}}),
+    ROW("there is no such program", "`promise_process_run()`", ERRNO(ENOENT),
+        "process: start /no/such/program: No such file or directory", run_in_worker,
+        .options = &(const struct job){"echo", "", {.program = "/no/such/program"}}),
 
     SECTION("Names"),
     ROW("the name server never answers", "`promise_dns_lookup()`", DNS(ETIMEDOUT),
