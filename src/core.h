@@ -351,6 +351,9 @@ promise_iterator_t *promise__iterator_nomem(promise_loop_t *loop); /* the one th
 void promise__iterator_free(promise_iterator_t *it);
 /* What it is that will go on for a while when it is closed now: with a reference for the caller; or NULL. */
 promise_t *promise__iterator_leaving(const promise_iterator_t *it);
+/* Where p is a call of promise_next() that waits for one before it, or for a generator's coroutine: the promise of that, and what
+ * the iterator is, for messages; else NULL. what may be NULL. */
+const promise_t *promise__iterator_asked(const promise_t *p, const char **what);
 struct promise_feeder {
     promise_t *(*next)(void *object); /* several may be asked for at once */
     void (*close)(void *object);      /* the iterator goes: what was asked for is cancelled, and object let go of */
@@ -397,7 +400,7 @@ void promise__group_cancel(promise_t *p);
 void promise__name_forget(promise_t *p);
 void promise__names_free(promise_loop_t *loop);
 const char *promise__name_of(const promise_t *p); /* or NULL */
-/* What p, pending, waits for in the end: its name, or where it was made, for messages. */
+/* What p, pending, waits for in the end: its name, where it was made, or what kind of object it is, for messages. */
 const char *promise__describe_source(const promise_t *p, char *buffer, size_t size);
 
 /* The flags by a load of their own: compilers like to read refs and flags as one word, which waits until a write to one of

@@ -276,6 +276,22 @@ static promise_t *wait_for_call(promise_iterator_t *it) {
     return p;
 }
 
+const promise_t *promise__iterator_asked(const promise_t *p, const char **what) {
+    const promise_iterator_t *it = NULL;
+    const promise_t *awaited = NULL;
+
+    if (promise__kind(p) != KIND_SOURCE || p->flags & FLAG_SETTLED) return NULL;
+    if (p->stop == waiter_stop) {
+        it = ((const struct waiter *)p->stop_arg)->it;
+        awaited = it->current;
+    } else if (p->stop == ask_stop) {
+        it = p->stop_arg;
+        awaited = promise__generator_coroutine(it->generator);
+    }
+    if (it && what) *what = it->generator ? "a generator" : "an iterator";
+    return awaited;
+}
+
 /* ---- use one by one ---- */
 
 static bool is_pending_item(promise_value_t item) {

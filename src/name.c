@@ -83,28 +83,71 @@ const char *promise_get_name(const promise_t *p) {
     return promise__name_of(p);
 }
 
-/* Does it wait for a ring of elements? */
-static bool is_ring(const promise_t *p) {
+/* ---- what it is that a promise waits for ---- */
+
+/* Of several that wait for each other the last one here is named. */
+enum what_kind { NOTHING, COMBINATOR, COROUTINE, PLACE, ITERATOR, GROUP, ROOT };
+
+struct what {
+    enum what_kind kind;
+    const char *before, *text;
+};
+
+static struct what what_is(const promise_t *p) {
+    const char *text;
+
+    switch (promise__kind(p)) {
+    case KIND_CHANNEL: return (struct what){ROOT, "", "a channel"};
+    case KIND_TURN:
+        text = promise__turn_at(p);
+        if (text) return (struct what){ROOT, "its turn at a ", text};
+        break;
+    case KIND_GROUP: return (struct what){GROUP, "", "a group"};
+    case KIND_AGGREGATE: return (struct what){COMBINATOR, "", "a combinator"};
+    case KIND_WALK: return (struct what){COMBINATOR, "", "an iteration"};
+    case KIND_COROUTINE: return (struct what){COROUTINE, "", "a coroutine"};
+    default:
+        if (promise__iterator_asked(p, &text)) return (struct what){ITERATOR, "", text};
+        if (p->flags & FLAG_RESOLVERS && p->place) return (struct what){PLACE, "the one made at ", p->place};
+    }
+    return (struct what){NOTHING, NULL, NULL};
+}
+
+/* What p waits for, or NULL. */
+static const promise_t *above(const promise_t *p, int *steps) {
+    const promise_t *asked = promise__iterator_asked(p, NULL);
     enum kind kind = promise__kind(p);
 
-    return kind == KIND_AGGREGATE || kind == KIND_WALK || kind == KIND_GROUP;
+    if (asked) return asked;
+    if (kind == KIND_AGGREGATE || kind == KIND_WALK || kind == KIND_GROUP) p = p->ring;
+    return p && promise__is_child(p) && (*steps)-- > 0 ? promise__parent(p, steps) : NULL;
+}
+
+/* They wait for each other, p being one of them. */
+static struct what what_of_circle(const promise_t *p) {
+    struct what what = what_is(p), other;
+    int steps = 1000000;
+
+    for (const promise_t *q = above(p, &steps); q && q != p; q = above(q, &steps)) {
+        other = what_is(q);
+        if (other.kind > what.kind) what = other;
+    }
+    return what;
 }
 
 const char *promise__describe_source(const promise_t *p, char *buffer, size_t size) {
-    const char *name = NULL, *place = "an unknown place", *lock = NULL;
+    struct what what = {PLACE, "the one made at ", "an unknown place"}, next;
+    const promise_t *mark = NULL; /* one that we came by: the last whose number is a power of two */
+    const char *name = NULL;
     int steps = 1000000;
-    bool channel = false;
 
-    while (p && !(name = promise__name_of(p))) {
-        if (p->flags & FLAG_RESOLVERS && p->place) place = p->place;
-        channel = promise__kind(p) == KIND_CHANNEL;
-        lock = promise__kind(p) == KIND_TURN ? promise__turn_at(p) : NULL;
-        if (is_ring(p)) p = p->ring;
-        p = p && promise__is_child(p) && steps-- > 0 ? promise__parent(p, &steps) : NULL;
+    for (unsigned n = 1; p && p != mark && !(name = promise__name_of(p)); p = above(p, &steps), n++) {
+        next = what_is(p);
+        if (next.kind != NOTHING) what = next;
+        if (!(n & (n - 1))) mark = p;
     }
-    if (name) snprintf(buffer, size, "\"%s\"", name);
-    else if (channel) snprintf(buffer, size, "a channel");
-    else if (lock) snprintf(buffer, size, "its turn at a %s", lock);
-    else snprintf(buffer, size, "the one made at %s", place);
+    if (p && !name) what = what_of_circle(p);
+    if (name) snprintf(buffer, size, "%s\"%s\"", promise__kind(p) == KIND_COROUTINE ? "the coroutine " : "", name);
+    else snprintf(buffer, size, "%s%s", what.before, what.text);
     return buffer;
 }

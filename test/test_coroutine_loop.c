@@ -53,6 +53,71 @@ START_TEST(J3_stalled) {
 }
 END_TEST
 
+static promise_value_t waits_for_its_group(promise_value_t v, void *group) {
+    (void)v;
+    (void)promise_await(promise_group_wait(group), NULL);
+    return promise_void();
+}
+
+static promise_value_t asks_for_its_own(promise_value_t v, void *it) {
+    (void)v;
+    (void)promise_await(promise_next(*(promise_iterator_t **)it), NULL);
+    return promise_end();
+}
+
+static promise_value_t receives(promise_value_t v, void *channel) {
+    (void)v;
+    (void)promise_await(promise_receive(channel), NULL);
+    return promise_end();
+}
+
+static promise_value_t gives_the_group(promise_value_t v, void *group) {
+    (void)v;
+    return promise_adopt(promise_group_wait(group));
+}
+
+static void stalls(promise_t *p, const char *text) {
+    promise_value_t got = {0};
+
+    ck_assert_int_eq(promise_loop_run(loop, p, &got), -1);
+    ck_assert(promise_error_is(got, &promise_errors, PROMISE_ESTALLED));
+    ck_assert_msg(strstr(promise_error_message(got), text), "%s is not in: %s", text, promise_error_message(got));
+    promise_value_clear(&got);
+}
+
+/* J3: also where that has no place, and where it waits for itself. */
+START_TEST(J3_stalled_at_what_has_no_place) {
+    static const struct promise_coroutine_options writer = {.name = "writer"};
+    promise_iterator_t *it;
+    promise_channel_t *c;
+    promise_group_t *g;
+
+    open_loop(0);
+    g = promise_group_new(loop);
+    promise_group_async(g, waits_for_its_group, g);
+    stalls(promise_group_wait(g), "it waits for a group");
+    stalls(promise_async(loop, waits_for_its_group, g), "it waits for a group");
+    stalls(promise_all_of(loop, promise_try(loop, gives_the_group, g), NULL), "it waits for a group");
+    promise_group_free(g);
+    g = promise_group_new(loop);
+    promise_group_add(g, promise_async_with(loop, &writer, waits_for_its_group, g));
+    stalls(promise_group_wait(g), "it waits for the coroutine \"writer\"");
+    promise_group_free(g);
+    it = promise_generator(loop, asks_for_its_own, &it);
+    stalls(promise_next(it), "it waits for a generator");
+    promise_iterator_close(it);
+    c = promise_channel_new(loop, 0);
+    it = promise_generator(loop, receives, c);
+    stalls(promise_next(it), "it waits for a channel");
+    promise_iterator_close(it);
+    it = promise_generator_with(loop, &writer, receives, c);
+    stalls(promise_next(it), "it waits for the coroutine \"writer\"");
+    promise_iterator_close(it);
+    promise_channel_unref(c);
+    promise_loop_free(loop);
+}
+END_TEST
+
 static promise_value_t runs(promise_value_t v, void *arg) {
     promise_loop_run(loop, promise_sleep(NULL, 1), NULL);
     return (void)arg, v;
@@ -167,6 +232,7 @@ int main(void) {
 
     tcase_add_loop_test(run, run_until_it_has_left, 0, 2);
     tcase_add_test(run, J3_stalled);
+    tcase_add_test(run, J3_stalled_at_what_has_no_place);
     tcase_add_test(run, J6_running_the_loop_inside);
     tcase_add_loop_test(run, J1_awaits_that_are_no_wait_do_not_starve_timers, 0, 2);
     suite_add_tcase(suite, run);

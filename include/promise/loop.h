@@ -41,10 +41,11 @@ PROMISE_API void promise_loop_free(promise_loop_t *loop);
 
 /* Runs until p settles: 0 fulfilled, -1 rejected. Consumes p. *result is set to the outcome, kept: it must be zero or kept
  * before, and cleared later. With result NULL a rejection goes to the hook for unhandled ones. When nothing is left that
- * could settle p, -1 and PROMISE_ESTALLED, which names the place where what it waits for was made; when the base was broken
- * off (event_base_loopbreak), -1 and PROMISE_ESTOPPED: then p goes on when the loop runs again. p NULL runs until there is
- * nothing left to do: 0, or -1 when broken off. A loop that is freed meanwhile ends it. Inside a handler, a stop function or a
- * callback of the same base, or on another thread, it stops the program. */
+ * could settle p, -1 and PROMISE_ESTALLED, which names what it waits for: by its name, by the place where it was made, or as
+ * the kind of object that it is (a group, a channel, the coroutine "writer"); when the base was broken off
+ * (event_base_loopbreak), -1 and PROMISE_ESTOPPED: then p goes on when the loop runs again. p NULL runs until there is nothing
+ * left to do: 0, or -1 when broken off. A loop that is freed meanwhile ends it. Inside a handler, a stop function or a callback
+ * of the same base, or on another thread, it stops the program. */
 PROMISE_API int promise_loop_run(promise_loop_t *loop, promise_t *p, promise_value_t *result);
 /* One turn: what is ready now, without waiting. 1 when there is more to come, 0 when there is nothing left to do. */
 PROMISE_API int promise_loop_turn(promise_loop_t *loop);

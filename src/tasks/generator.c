@@ -108,6 +108,7 @@ void promise__generator_close(struct generator *g) {
     if (g->coroutine) promise__cancel_up(g->coroutine);
 }
 
+const promise_t *promise__generator_coroutine(const struct generator *g) { return g->coroutine; }
 bool promise__generator_has_left(const struct generator *g) { return !g->coroutine; }
 
 promise_t *promise__generator_leaving(const struct generator *g) {

@@ -21,8 +21,9 @@ void promise__iterator_left(promise_iterator_t *it); /* it is closed, and now it
 promise_fn promise__generator_body; /* as a coroutine's function it says that the arg is a struct generator */
 /* An item is asked for, and none is yet: takes resolver over. */
 void promise__generator_ask(struct generator *g, promise_resolver_t *resolver);
-void promise__generator_ask_no_more(struct generator *g); /* the one that was asked for is not wanted */
-void promise__generator_close(struct generator *g);       /* cancels it, up to promise__cancel_all() */
+void promise__generator_ask_no_more(struct generator *g);                 /* the one that was asked for is not wanted */
+void promise__generator_close(struct generator *g);                       /* cancels it, up to promise__cancel_all() */
+const promise_t *promise__generator_coroutine(const struct generator *g); /* its promise; NULL when it has left */
 bool promise__generator_has_left(const struct generator *g);
 /* Its coroutine's promise, with a reference for the caller; NULL when it has left. */
 promise_t *promise__generator_leaving(const struct generator *g);
