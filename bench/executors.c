@@ -1,5 +1,5 @@
-/* Functions by name in the loop, on threads, in processes: what a call costs, and how much faster many processors are. docs/bench.md
- * tells how to read the table. */
+/* Functions by name in the loop, on threads, in processes: what a call costs, and how much faster many processors are.
+ * docs/bench.md tells how to read the table. */
 #include <promise.h>
 
 #include <stdio.h>

@@ -5,8 +5,9 @@
  *      running ──▶ exited: the outcome is known ──▶ over: nothing is left to be killed or reaped
  *         └──── stopping: SIGTERM was sent, SIGKILL comes ────┘
  *
- * Where the group is the child's own, exited and over are two: as long as neither close nor stop came, the process stays a zombie, so
- * that nobody else gets its number, and the rest of the group can be killed by it. One that is closed lives until it is over.
+ * Where the group is the child's own, exited and over are two: as long as neither close nor stop came, the process stays a
+ * zombie, so that nobody else gets its number, and the rest of the group can be killed by it. One that is closed lives until
+ * it is over.
  */
 #ifndef PROMISE_SRC_CHILD_H
 #define PROMISE_SRC_CHILD_H

@@ -1,11 +1,11 @@
 /*
- * Starting a process: what can fail is done before it exists, as far as that is possible, and what fails in it comes back through
- * a pipe that a successful exec closes.
+ * Starting a process: what can fail is done before it exists, as far as that is possible, and what fails in it comes back
+ * through a pipe that a successful exec closes.
  *
  * vfork, because fork copies the page tables of a large program while its loop stands still; and not posix_spawn, which knows
- * neither folders nor which step has failed, nor how to close what nobody asked for, on all systems that we run on. The child borrows
- * our memory until it executes, and one of our threads: so all signals are blocked meanwhile, and it calls nothing but what is
- * safe in a signal handler, as it must after fork in a program with threads as well.
+ * neither folders nor which step has failed, nor how to close what nobody asked for, on all systems that we run on. The child
+ * borrows our memory until it executes, and one of our threads: so all signals are blocked meanwhile, and it calls nothing
+ * but what is safe in a signal handler, as it must after fork in a program with threads as well.
  */
 #include "child.h"
 

@@ -1,6 +1,7 @@
 /*
  * A table of faults: each row has what goes wrong, and the one outcome that comes of it. Every row is run to that outcome, is
- * cancelled, and has its loop freed under it, and each time nothing is left: no descriptor, no memory, nothing for the loop to do.
+ * cancelled, and has its loop freed under it, and each time nothing is left: no descriptor, no memory, nothing for the loop
+ * to do.
  *
  *     static const struct fault faults[] = {
  *         SECTION("Streams"),

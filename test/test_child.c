@@ -1,6 +1,6 @@
 /*
- * Children: what they get and what they do not, how they end, and their pipes. Each case runs twice: told of the end by a descriptor
- * of the process, and by SIGCHLD (R25: it coalesces, and each is waited for by its number).
+ * Children: what they get and what they do not, how they end, and their pipes. Each case runs twice: told of the end by a
+ * descriptor of the process, and by SIGCHLD (R25: it coalesces, and each is waited for by its number).
  *
  * Run with an argument, this is a child itself, that tells what it was given.
  */

@@ -1,6 +1,6 @@
 /*
- * Children that are stopped: by a cancel, by close, by the end of the loop, in each of their states; politely first, then not (K2, J5).
- * Each case runs twice: told of the end by a descriptor of the process, and by SIGCHLD.
+ * Children that are stopped: by a cancel, by close, by the end of the loop, in each of their states; politely first, then not
+ * (K2, J5). Each case runs twice: told of the end by a descriptor of the process, and by SIGCHLD.
  */
 #include "../src/child.h"
 

@@ -1,6 +1,6 @@
 /*
- * One interface, the same behaviour: each case runs on every executor: in the loop, on threads, in processes, and on an engine of a few lines that
- * delays, reorders and loses, as one would that has other machines.
+ * One interface, the same behaviour: each case runs on every executor: in the loop, on threads, in processes, and on an
+ * engine of a few lines that delays, reorders and loses, as one would that has other machines.
  */
 #include "working.h"
 

@@ -225,7 +225,8 @@ START_TEST(a_loop_that_is_broken_off_or_freed) {
     ck_assert_int_eq(promise_as_int(outcome(promise_loops_run_on(loop, loops, 1, free_loop, promise_int(2)))), 2);
     ck_error(promise_loops_run_on(loop, loops, 1, where, promise_void()), promise_errors, PROMISE_ECLOSED);
     ck_assert_int_eq(promise_as_int(outcome(promise_loops_run_on(loop, loops, 2, where, promise_void()))), 2);
-    for (int i = 0; i < 2 * N; i++) ck_assert_int_ne(promise_as_int(outcome(promise_loops_run(loop, loops, where, promise_void()))), 1);
+    for (int i = 0; i < 2 * N; i++)
+        ck_assert_int_ne(promise_as_int(outcome(promise_loops_run(loop, loops, where, promise_void()))), 1);
     for (size_t i = 0; i < N; i += 2) outcome(promise_loops_run_on(loop, loops, i, free_loop, promise_void()));
     ck_error(promise_loops_run(loop, loops, where, promise_void()), promise_errors, PROMISE_ECLOSED);
     ck_assert_int_eq(promise_as_int(outcome(promise_loops_stop(loop, loops, UINT64_MAX))), 0);

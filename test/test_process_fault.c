@@ -1,6 +1,6 @@
 /*
- * What goes wrong in other processes, each with the one error that comes out, and with the next call as good as any: crashes, exits,
- * hangs, limits, garbage, processes that others kill, processes that cannot be started.
+ * What goes wrong in other processes, each with the one error that comes out, and with the next call as good as any: crashes,
+ * exits, hangs, limits, garbage, processes that others kill, processes that cannot be started.
  */
 #include "../src/tasks/process.h"
 

@@ -1,7 +1,7 @@
 /*
- * A thousand calls at random: those that crash, exit, hang, send garbage; cancelled, timed out, their workers and the starter killed
- * from outside; and pools that are closed, freed, or go with their loop with all of that under way. Each call settles once, and
- * nothing is left: no process, no zombie, no descriptor, no memory.
+ * A thousand calls at random: those that crash, exit, hang, send garbage; cancelled, timed out, their workers and the starter
+ * killed from outside; and pools that are closed, freed, or go with their loop with all of that under way. Each call settles
+ * once, and nothing is left: no process, no zombie, no descriptor, no memory.
  */
 #include "../src/tasks/process.h"
 

@@ -1,7 +1,7 @@
 /*
  * Random programs: whatever is made, dropped, cancelled, adopted and settled in whichever order, inside of handlers and
- * outside and in coroutines, nothing is lost, freed twice or left pending when the loop goes (T4, J5, O3). What is attached is freed exactly
- * once, each stop is called at most once.
+ * outside and in coroutines, nothing is lost, freed twice or left pending when the loop goes (T4, J5, O3). What is attached
+ * is freed exactly once, each stop is called at most once.
  */
 #include "hosted.h"
 

@@ -134,7 +134,8 @@ START_TEST(apart_from_each_other) {
 }
 END_TEST
 
-/* DESIGN 12: 100,000 at rest, of which each takes a page, and 64 one of bookkeeping; then all of it goes back but what is kept. */
+/* DESIGN 12: 100,000 at rest, of which each takes a page, and 64 one of bookkeeping; then all of it goes back but what is
+ * kept. */
 static void burst(size_t n, size_t (*order)(size_t i, size_t n)) {
     struct promise__stack *stacks = malloc(n * sizeof *stacks);
     struct has before, full, after;

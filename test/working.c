@@ -9,8 +9,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* All of this is in another process: what Check offers does not work there. What a function that does not return was given is kept
- * where valgrind finds it, which else would say so, and have a status of its own. */
+/* All of this is in another process: what Check offers does not work there. What a function that does not return was given is
+ * kept where valgrind finds it, which else would say so, and have a status of its own. */
 static promise_value_t held;
 
 static long number(promise_value_t v) { return strtol(promise_as_bytes(v, NULL), NULL, 10); }

@@ -3,8 +3,9 @@
  *
  *     proxy PORT TARGET-HOST TARGET-PORT [IDLE-SECONDS [CONNECTIONS]]
  *
- * Listens on 127.0.0.1, connects each client to the target, and copies both ways, each at the pace of the slower side; the end of one
- * direction is carried over, and the other goes on. SIGINT or SIGTERM: it takes no more, lets those that are there finish, and ends.
+ * Listens on 127.0.0.1, connects each client to the target, and copies both ways, each at the pace of the slower side; the
+ * end of one direction is carried over, and the other goes on. SIGINT or SIGTERM: it takes no more, lets those that are there
+ * finish, and ends.
  */
 #include <errno.h>
 #include <promise.h>

@@ -64,7 +64,8 @@ PROMISE_API PROMISE_MUST_USE promise_iterator_t *promise_channel_items(promise_c
 PROMISE_API bool promise_channel_try_send(promise_channel_t *ch, promise_value_t v);
 /* Without waiting: true when *v is the next item, or the end once the channel is closed and empty; false when there is none
  * yet: *v is void. The end comes again and again, so that a loop over what there is asks for that as well: `while
- * (promise_channel_try_receive(ch, &v) && !promise_is_end(v))`. *v lets go of what it held; then it is as from an await (held). */
+ * (promise_channel_try_receive(ch, &v) && !promise_is_end(v))`. *v lets go of what it held; then it is as from an await
+ * (held). */
 PROMISE_API PROMISE_MUST_USE bool promise_channel_try_receive(promise_channel_t *ch, promise_value_t *v);
 /* From either side, as often as you like: who waits for an item gets the end, what waits to be sent is rejected with
  * PROMISE_ECLOSED, what is in the buffer is still received. NULL is fine. */

@@ -30,8 +30,8 @@ struct promise_getaddrinfo_options {
 
 /* All addresses of a host and a service, as a list of address values in the system's order, never empty. host NULL is this
  * machine (with AI_PASSIVE: any address of it, to listen on); service is a name, or a port in decimal (above 65535:
- * EAI_SERVICE); NULL is port 0. Both NULL: EINVAL. They are copied, and so are options; NULL is the default. Numbers need no thread. pool NULL is
- * promise_pool_for_names(). A cancel does not stop the system, but rejects at once (promise_work()). */
+ * EAI_SERVICE); NULL is port 0. Both NULL: EINVAL. They are copied, and so are options; NULL is the default. Numbers need no
+ * thread. pool NULL is promise_pool_for_names(). A cancel does not stop the system, but rejects at once (promise_work()). */
 PROMISE_API PROMISE_MUST_USE promise_t *promise_getaddrinfo(promise_loop_t *loop, promise_pool_t *pool, const char *host,
                                                             const char *service,
                                                             const struct promise_getaddrinfo_options *options);

@@ -35,8 +35,8 @@ static void limit_memory(uint64_t memory) {
     setrlimit(resource, &(struct rlimit){(rlim_t)memory, (rlim_t)memory});
 }
 
-/* For this call, to the next half second: it counts all that the process has used. The hard limit stays, so that the next call gets
- * its own. */
+/* For this call, to the next half second: it counts all that the process has used. The hard limit stays, so that the next
+ * call gets its own. */
 static void limit_cpu(unsigned seconds) {
     struct rlimit limit;
     struct timespec used;
