@@ -157,8 +157,13 @@ START_TEST(half_an_answer_is_none) {
 END_TEST
 
 START_TEST(one_that_closes_its_connection_is_killed) {
-    working_start(_i, POOL(.workers = 1));
-    bytes_are(run("close", ""), "!process worker 1 has closed its connection: Broken pipe");
+    promise_t *p, *q;
+
+    working_start(_i, POOL(.workers = 2));
+    p = run("close", "");
+    q = run("close and return", "a result that nobody gets");
+    bytes_are(p, "!process worker 1 has closed its connection while it ran close: Broken pipe");
+    bytes_are(q, "!process worker 2 has closed its connection while it ran close and return: Broken pipe");
     goes_on(1);
     working_end();
 }

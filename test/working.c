@@ -137,6 +137,12 @@ static promise_value_t close_all(promise_value_t v, void *arg) {
     return wait_for_ever(v);
 }
 
+static promise_value_t close_and_return(promise_value_t v, void *arg) {
+    (void)arg;
+    for (int fd = 3; fd < 100; fd++) close(fd);
+    return v;
+}
+
 /* ---- where they are ---- */
 
 static promise_value_t descriptors(promise_value_t v, void *arg) {
@@ -204,7 +210,8 @@ const struct promise_function working_functions[] = {{"echo", echo},       {"rev
                                                      {"close", close_all}, {"descriptors", descriptors},
                                                      {"signals", signals}, {"allocate", allocate},
                                                      {"loop", a_loop},     {"child", child},
-                                                     {"half", half},       {NULL, NULL}};
+                                                     {"half", half},       {"close and return", close_and_return},
+                                                     {NULL, NULL}};
 
 static const char *describe(int code) { return code == WORKING_ODD ? "odd" : "unknown"; }
 const struct promise_domain working_errors = {"working", describe}, *const working_domains[] = {&working_errors, NULL};

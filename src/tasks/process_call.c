@@ -95,11 +95,12 @@ static void cut_off(struct worker *w, bool unread);
 
 static void linger_ends(void *arg) {
     struct worker *w = arg;
+    struct task *t = task_of(w->task.first);
     char who[256];
 
     w->timer = NULL;
     describe(w, who, sizeof who);
-    settle(w, promise_throw_errno_at(NULL, EPIPE, "%s has closed its connection", who));
+    if (t) settle(w, promise_throw_errno_at(NULL, EPIPE, "%s has closed its connection while it ran %s", who, t->name));
     promise__worker_kill(w);
     promise__pool_work(w->pool);
 }

@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { LONGEST_WAIT_S = 60 };
+
 struct answering {
     int fd;
     const struct promise_function *functions;
@@ -110,6 +112,12 @@ static promise_value_t too_large(const struct answering *a, const char *name, si
                                   (unsigned long long)a->order->most);
 }
 
+/* It has been closed by the function, or the program is gone. In the former case the program sees that and kills us soon, which
+ * it could not tell from an end that the function chose if we left by ourselves; in the latter the starter does. */
+static void wait_for_the_end(void) {
+    for (int i = 0; i < LONGEST_WAIT_S; i++) sleep(1);
+}
+
 static bool serve_one(const struct answering *a, struct frame_reader *r) {
     promise_value_t result;
     size_t size;
@@ -129,6 +137,7 @@ static bool serve_one(const struct answering *a, struct frame_reader *r) {
     }
     written = answer(a, r->head.id, result);
     promise__release(result);
+    if (!written) wait_for_the_end();
     return written;
 }
 
