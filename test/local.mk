@@ -412,15 +412,18 @@ MEMCHECK_TESTS = $(CHECK_TESTS) test/http_peers.sh test/memcheck-selftest.sh
 # With a leak and a wrong read on purpose: the self-test proves that they are found.
 EXTRA_PROGRAMS += test/selftest_memcheck
 
-# What takes minutes there, most of them in OpenSSL and in programs that are not ours. The continuous integration has the time for
+# What takes longest there, most of it in OpenSSL and in other processes. The continuous integration has the time for
 # the others only (its limit is half an hour); these run there under the address sanitizer with its search for leaks.
 MEMCHECK_LONG = \
 	test/ask.sh \
 	test/fileserver.sh \
 	test/http_peers.sh \
 	test/linkcheck.sh \
+	test/test_child \
 	test/test_child_command \
+	test/test_child_fault \
 	test/test_dns_end \
+	test/test_file_end \
 	test/test_http_static \
 	test/test_oom \
 	test/test_tls \
