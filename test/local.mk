@@ -179,6 +179,7 @@ TREE_TESTS = \
 # What the Check programs share.
 check_LTLIBRARIES += test/libsupport.la
 test_libsupport_la_SOURCES = \
+	test/blocking.c test/blocking.h \
 	test/children.c test/children.h \
 	test/evloop.c test/evloop.h \
 	test/fakehost.c test/fakehost.h \

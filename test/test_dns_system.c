@@ -1,9 +1,9 @@
 /* promise_dns_t by the system, for lookups, both ways, and for connecting by name (R20, K2, J5, O2). */
+#include "blocking.h"
 #include "evloop.h"
 
 #include <errno.h>
 #include <netdb.h>
-#include <semaphore.h>
 #include <string.h>
 
 #include "trace.h"
@@ -96,20 +96,10 @@ END_TEST
 
 /* ---- pending, behind another that takes its time ---- */
 
-static sem_t started, go;
-static promise_value_t block(promise_value_t v, void *arg) {
-    (void)arg;
-    sem_post(&started);
-    while (sem_wait(&go) < 0) {}
-    return v;
-}
-
 START_TEST(K2_J5_pending) {
     open_system();
-    sem_init(&started, 0, 0);
-    sem_init(&go, 0, 0);
     promise_t *slow = promise_work(loop, pool, block, promise_void());
-    while (sem_wait(&started) < 0) {}
+    block_begun();
     promise_t *p = four("localhost"), *q = four("localhost");
     if (_i == 0) {
         promise_cancel(promise_ref(p));
@@ -124,7 +114,7 @@ START_TEST(K2_J5_pending) {
     promise_cancel(p); /* which handles it */
     promise_cancel(q);
     promise_unref(slow);
-    sem_post(&go);
+    block_go();
     if (_i == 2) loop = NULL;
     close_system();
 }

@@ -1,9 +1,9 @@
 /* Names by the system, on threads (R14, R20, K2, J5, O2). What is asked for is in /etc/hosts, in numbers, or nowhere. */
+#include "blocking.h"
 #include "evloop.h"
 
 #include <errno.h>
 #include <netdb.h>
-#include <semaphore.h>
 #include <string.h>
 
 #include "trace.h"
@@ -94,25 +94,15 @@ END_TEST
 
 /* ---- cancelled, the loop gone, out of memory ---- */
 
-static sem_t started, go;
-static promise_value_t block(promise_value_t v, void *arg) {
-    (void)arg;
-    sem_post(&started);
-    while (sem_wait(&go) < 0) {}
-    return v;
-}
-
 /* K2, J5: behind another that takes its time. R14: which holds up no files. */
 START_TEST(K2_J5_pending) {
     struct promise_address address;
 
     open_loop(0);
-    sem_init(&started, 0, 0);
-    sem_init(&go, 0, 0);
     promise_address_parse(&address, "127.0.0.1", 80);
     promise_pool_t *pool = promise_pool_new(&(struct promise_pool_options){.threads = 1});
     promise_t *slow = promise_work(loop, pool, block, promise_void());
-    while (sem_wait(&started) < 0) {}
+    block_begun();
     promise_t *p = promise_getaddrinfo(loop, pool, "localhost", NULL, NULL), *q = promise_getnameinfo(loop, pool, &address);
     ck_assert_uint_eq(promise_pool_waiting(pool), 2);
     if (_i) promise_loop_free(loop);
@@ -126,7 +116,7 @@ START_TEST(K2_J5_pending) {
     promise_unref(p);
     promise_unref(q);
     promise_unref(slow);
-    sem_post(&go);
+    block_go();
     promise_pool_free(pool);
     if (_i) loop = NULL;
     close_loop();
