@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -427,6 +428,30 @@ START_TEST(O2_a_pool_out_of_memory) {
 }
 END_TEST
 
+/* As somebody who may have no more threads than there are: without any, work is rejected; one that is there does it all. (Root
+ * may have any number, and so becomes somebody else.) */
+START_TEST(O2_no_more_threads) {
+    promise_t *p[8];
+    struct rlimit limit;
+
+    open_all(&(struct promise_pool_options){.threads = 4, .idle_ms = UINT64_MAX});
+    if (_i) run(promise_work(loop, pool, echo, promise_void()));
+    getrlimit(RLIMIT_NPROC, &limit);
+    ck_assert_int_eq(setrlimit(RLIMIT_NPROC, &(struct rlimit){1, limit.rlim_max}), 0);
+    if (getuid() == 0) ck_assert_int_eq(setuid(54323), 0);
+    for (int i = 0; i < 8; i++) p[i] = promise_work(loop, pool, echo, counted());
+    for (int i = 0; i < 8; i++) {
+        run(p[i]);
+        if (_i) ck_assert(promise_is(outcome, &promise_type_box));
+        else ck_assert(promise_error_is(outcome, &promise_errno_errors, EAGAIN));
+    }
+    ck_assert_uint_eq(promise_pool_threads(pool), _i ? 1 : 0);
+    close_all();
+    ck_assert_uint_eq(atomic_load(&freed), 8);
+    setrlimit(RLIMIT_NPROC, &(struct rlimit){limit.rlim_max, limit.rlim_max}); /* sanitizers look for leaks from another one */
+}
+END_TEST
+
 START_TEST(O2_a_close_out_of_memory) {
     size_t n = 0, failures = 0;
     bool failed;
@@ -502,6 +527,7 @@ int main(void) {
     suite_add_tcase(suite, end);
     tcase_add_test(rest, fork_leaves_pools_that_are_as_new);
     tcase_add_test(rest, O2_a_pool_out_of_memory);
+    tcase_add_loop_test(rest, O2_no_more_threads, 0, 2);
     tcase_add_test(rest, O2_a_close_out_of_memory);
     tcase_add_test(rest, what_stops_the_program);
     suite_add_tcase(suite, rest);
