@@ -41,6 +41,12 @@ bench_work_CPPFLAGS = $(AM_CPPFLAGS) -DHAVE_LIBUV=@have_libuv@ $(LIBUV_CFLAGS)
 bench_work_LDFLAGS = -static
 bench_work_LDADD = libpromise-core.la $(LIBEVENT_LIBS) $(LIBUV_LIBS)
 
+EXTRA_PROGRAMS += bench/shared
+bench_shared_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
+bench_shared_LDFLAGS = -static
+bench_shared_LDADD = libpromise-core.la $(LIBEVENT_LIBS)
+bench_shared_SOURCES = bench/bench.h bench/host.c bench/measure.c bench/shared.c
+
 # What others cost, where their compilers and libraries are installed. A failure is no more than a row that is not there.
 PEERS = bench/peer_boost bench/peer_go
 BOOST_LIBS = -lboost_fiber -lboost_context
@@ -52,7 +58,8 @@ bench-peers:
 
 EXTRA_DIST += bench/linkcheck.sh bench/peer_boost.cpp bench/peer_go.go docs/bench.md
 
-CLEANFILES += bench/bench$(EXEEXT) bench/executors$(EXEEXT) bench/net$(EXEEXT) bench/work$(EXEEXT) $(PEERS)
+CLEANFILES += bench/bench$(EXEEXT) bench/executors$(EXEEXT) bench/net$(EXEEXT) bench/shared$(EXEEXT) \
+	bench/work$(EXEEXT) $(PEERS)
 clean-local: clean-bench
 clean-bench:
 	rm -rf bench/go-cache
@@ -60,11 +67,13 @@ PHONY += clean-bench
 
 # BENCH_ARGS: what to measure and how; bench/bench --help tells.
 PHONY += bench
-bench: bench/bench$(EXEEXT) bench/executors$(EXEEXT) bench/net$(EXEEXT) bench/work$(EXEEXT) bench-peers
+bench: bench/bench$(EXEEXT) bench/executors$(EXEEXT) bench/net$(EXEEXT) bench/shared$(EXEEXT) bench/work$(EXEEXT) \
+	bench-peers
 	@bench/bench$(EXEEXT) $(BENCH_ARGS)
 	@test -n '$(BENCH_ARGS)' || bench/net$(EXEEXT)
 	@test -n '$(BENCH_ARGS)' || bench/executors$(EXEEXT)
 	@test -n '$(BENCH_ARGS)' || bench/work$(EXEEXT)
+	@test -n '$(BENCH_ARGS)' || bench/shared$(EXEEXT)
 
 # DOCS: a folder of HTML files; ROUNDS: how often.
 PHONY += linkcheck-docs
