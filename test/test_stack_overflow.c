@@ -243,13 +243,13 @@ static void sent_bus(void) { run(send_bus, "sent", 0); }
 
 START_TEST(others_are_as_ever) {
     in_child(wild);
-    it_did_not_say("libpromise");
+    it_did_not_say("libpromise: ");
     ended_by(SIGSEGV);
     in_child(sent);
-    it_did_not_say("libpromise");
+    it_did_not_say("libpromise: ");
     ended_by(SIGSEGV);
     in_child(sent_bus);
-    it_did_not_say("libpromise");
+    it_did_not_say("libpromise: ");
     ended_by(SIGBUS);
 }
 END_TEST
@@ -295,7 +295,7 @@ START_TEST(the_programs_handler_is_next) {
     ends_with(plain_handler, 44);
     it_said("libpromise: stack overflow in the coroutine \"digger\"");
     ends_with(plain_and_sent, 44);
-    it_did_not_say("libpromise");
+    it_did_not_say("libpromise: ");
     ends_with(ignored_and_sent, 46);
 }
 END_TEST
