@@ -238,6 +238,10 @@ test_test_loops_SOURCES = test/test_loops.c $(LOOPING)
 test_test_loops_end_SOURCES = test/test_loops_end.c $(LOOPING)
 test_test_loops_fault_SOURCES = test/test_loops_fault.c $(LOOPING)
 
+POOLING = test/pooling.c test/pooling.h
+test_test_pool_SOURCES = test/test_pool.c $(POOLING)
+test_test_work_SOURCES = test/test_work.c $(POOLING)
+
 FAULTS = test/faults.c test/faults.h
 test_test_faults_SOURCES = test/test_faults.c $(FAULTS) test/nameserver.c test/nameserver.h
 test_test_faults_LDADD = $(NET_TEST_LIBS)

@@ -1,66 +1,31 @@
 /* Pools: sizes, limits, idle threads, the end with and without a deadline, fork(2) (R13, R14, J5, O2). */
-#include "evloop.h"
+#include "pooling.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
-#include <semaphore.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-static promise_pool_t *pool;
-static atomic_size_t calls, freed;
-static sem_t started, go, stopped;
-static promise_value_t outcome; /* of the last run */
+static sem_t stopped;
 
 /* Rejections are seen later than they come. */
 static void quiet(enum promise_unhandled_event event, const promise_t *p, promise_value_t reason, void *arg) {
     (void)event, (void)p, (void)reason, (void)arg;
 }
 
-static void open_all(const struct promise_pool_options *options) {
-    open_loop(0);
+static void open_quietly(const struct promise_pool_options *options) {
+    open_all(options);
     promise_loop_on_unhandled(loop, quiet, NULL);
-    pool = promise_pool_new(options);
-    atomic_store(&calls, 0);
-    atomic_store(&freed, 0);
-    sem_init(&started, 0, 0);
-    sem_init(&go, 0, 0);
     sem_init(&stopped, 0, 0);
 }
 
-static void close_all(void) {
-    promise_value_clear(&outcome);
-    promise_loop_free(loop);
-    promise_pool_free(pool);
-    ck_assert_uint_eq(test_alloc_live(), live);
-}
-
-static void wait_for(sem_t *s) {
-    while (sem_wait(s) < 0) {}
-}
-
-static void count_free(void *arg) {
-    (void)arg;
-    atomic_fetch_add(&freed, 1);
-}
-static promise_value_t counted(void) { return promise_box(&freed, count_free); }
-
 static promise_value_t echo(promise_value_t v, void *arg) {
     (void)arg;
-    atomic_fetch_add(&calls, 1);
-    return v;
-}
-
-static promise_value_t block(promise_value_t v, void *arg) {
-    (void)arg;
-    sem_post(&started);
-    wait_for(&go);
     atomic_fetch_add(&calls, 1);
     return v;
 }
@@ -84,11 +49,6 @@ static void wait_for_threads(void) {
     }
 }
 
-static promise_value_t run(promise_t *p) {
-    promise_loop_run(loop, p, &outcome);
-    return outcome;
-}
-
 static bool is(promise_value_t v, int code) { return promise_error_is(v, &promise_errors, code); }
 
 /* ---- how many ---- */
@@ -96,7 +56,7 @@ static bool is(promise_value_t v, int code) { return promise_error_is(v, &promis
 START_TEST(threads_start_on_demand_up_to_the_size) {
     promise_t *p[5];
 
-    open_all(&(struct promise_pool_options){.threads = 3});
+    open_quietly(&(struct promise_pool_options){.threads = 3});
     ck_assert_uint_eq(promise_pool_threads(pool), 0);
     for (int i = 0; i < 5; i++) p[i] = promise_work(loop, pool, block, promise_void());
     for (int i = 0; i < 3; i++) wait_for(&started);
@@ -114,7 +74,7 @@ END_TEST
 START_TEST(idle_threads_leave) {
     promise_t *p[3];
 
-    open_all(&(struct promise_pool_options){.threads = 3, .idle_ms = 1});
+    open_quietly(&(struct promise_pool_options){.threads = 3, .idle_ms = 1});
     for (int round = 0; round < 3; round++) {
         for (int i = 0; i < 3; i++) p[i] = promise_work(loop, pool, block, promise_void());
         for (int i = 0; i < 3; i++) wait_for(&started);
@@ -144,11 +104,11 @@ static promise_value_t look_at_the_thread(promise_value_t v, void *arg) {
 }
 
 START_TEST(threads_are_as_the_options_say) {
-    open_all(&(struct promise_pool_options){.name = "a name that is too long", .stack_size = 512 * 1024});
+    open_quietly(&(struct promise_pool_options){.name = "a name that is too long", .stack_size = 512 * 1024});
     ck_assert_str_eq(promise_as_string(run(promise_work(loop, pool, look_at_the_thread, promise_void()))),
                      "a name that is , 512K");
     close_all();
-    open_all(&(struct promise_pool_options){.stack_size = 1}); /* as far as the system allows */
+    open_quietly(&(struct promise_pool_options){.stack_size = 1}); /* as far as the system allows */
     run(promise_work(loop, pool, look_at_the_thread, promise_void()));
     ck_assert_ptr_nonnull(strstr(promise_as_string(outcome), "promise"));
     close_all();
@@ -160,7 +120,7 @@ END_TEST
 START_TEST(R14_a_full_queue_rejects_at_once) {
     promise_t *p[4];
 
-    open_all(&(struct promise_pool_options){.name = "two", .threads = 2, .queue_limit = 1});
+    open_quietly(&(struct promise_pool_options){.name = "two", .threads = 2, .queue_limit = 1});
     for (int i = 0; i < 4; i++) p[i] = promise_work(loop, pool, block, counted());
     ck_assert_int_eq(promise_get_state(p[2]), PROMISE_PENDING);
     ck_assert(is(promise_peek(p[3]), PROMISE_EFULL));
@@ -186,7 +146,7 @@ START_TEST(R14_a_full_pool_holds_up_no_other) {
     promise_pool_t *other = promise_pool_new(NULL);
     promise_t *p;
 
-    open_all(&(struct promise_pool_options){.threads = 1, .queue_limit = 1});
+    open_quietly(&(struct promise_pool_options){.threads = 1, .queue_limit = 1});
     p = promise_work(loop, pool, block, promise_void());
     wait_for(&started);
     promise_t *q = promise_work(loop, pool, echo, promise_void());
@@ -218,7 +178,7 @@ START_TEST(J5_free_rejects_what_waits_and_waits_for_what_runs) {
     pthread_t thread;
     promise_t *p[3];
 
-    open_all(&(struct promise_pool_options){.threads = 1});
+    open_quietly(&(struct promise_pool_options){.threads = 1});
     for (int i = 0; i < 3; i++) p[i] = promise_work(loop, pool, i ? echo : block, counted());
     wait_for(&started);
     pthread_create(&thread, NULL, go_when_nothing_waits, NULL);
@@ -236,7 +196,7 @@ START_TEST(J5_free_rejects_what_waits_and_waits_for_what_runs) {
 END_TEST
 
 START_TEST(close_in_time) {
-    open_all(&(struct promise_pool_options){.threads = 2});
+    open_quietly(&(struct promise_pool_options){.threads = 2});
     ck_assert(promise_is_void(run(promise_pool_close(loop, pool, UINT64_MAX)))); /* nothing was ever running */
     ck_assert(is(run(promise_work(loop, pool, echo, counted())), PROMISE_ECLOSED));
     promise_pool_free(pool);
@@ -260,7 +220,7 @@ END_TEST
 /* What runs too long is abandoned, by the deadline or by a cancel: its promise is rejected now, its value freed later, and the
  * pool does not wait for it. */
 START_TEST(close_with_a_deadline) {
-    open_all(&(struct promise_pool_options){.name = "slow", .threads = 2});
+    open_quietly(&(struct promise_pool_options){.name = "slow", .threads = 2});
     promise_t *p = promise_work(loop, pool, block, counted()), *q = promise_work(loop, pool, until_canceled, counted());
     wait_for(&started);
     wait_for(&started);
@@ -290,7 +250,7 @@ END_TEST
 
 /* K2 and a deadline: cancelled before, its thread is abandoned all the same. */
 START_TEST(close_after_a_cancel) {
-    open_all(&(struct promise_pool_options){.threads = 1});
+    open_quietly(&(struct promise_pool_options){.threads = 1});
     promise_t *p = promise_work(loop, pool, block, counted());
     wait_for(&started);
     promise_cancel(p);
@@ -306,7 +266,7 @@ START_TEST(close_after_a_cancel) {
 END_TEST
 
 START_TEST(J5_the_loop_goes_while_a_pool_closes) {
-    open_all(&(struct promise_pool_options){.threads = 1});
+    open_quietly(&(struct promise_pool_options){.threads = 1});
     promise_t *p = promise_work(loop, pool, block, counted());
     wait_for(&started);
     promise_t *closed = promise_pool_close(loop, pool, _i ? UINT64_MAX : 1000000);
@@ -326,7 +286,7 @@ END_TEST
 /* ---- those that are everybody's ---- */
 
 START_TEST(everybodys_pools) {
-    open_all(NULL);
+    open_quietly(NULL);
     ck_assert_ptr_eq(promise_pool_default(), promise_pool_default());
     ck_assert_ptr_ne(promise_pool_default(), promise_pool_for_files());
     ck_assert_ptr_ne(promise_pool_for_names(), promise_pool_for_files());
@@ -364,7 +324,7 @@ START_TEST(the_program_ends) {
 
     if (child == 0) {
         atexit(after_the_pools); /* handlers run last in, first out */
-        open_all(NULL);
+        open_quietly(NULL);
         for (int i = 0; i < 100; i++) promise_unref(promise_work(loop, NULL, block, promise_void()));
         wait_for(&started);
         promise_pool_free(pool); /* which only a pointer into its memory would tell of */
@@ -396,7 +356,7 @@ START_TEST(fork_leaves_pools_that_are_as_new) {
     pid_t child;
     int status;
 
-    open_all(&(struct promise_pool_options){.threads = 1});
+    open_quietly(&(struct promise_pool_options){.threads = 1});
     run(promise_work(loop, NULL, echo, promise_void()));
     promise_t *p = promise_work(loop, pool, block, promise_void()), *q = promise_work(loop, pool, echo, promise_int(5));
     wait_for(&started);
@@ -414,7 +374,7 @@ END_TEST
 /* ---- out of memory, and what stops the program ---- */
 
 START_TEST(O2_a_pool_out_of_memory) {
-    open_all(NULL);
+    open_quietly(NULL);
     test_alloc_fail_at(1);
     promise_pool_t *none = promise_pool_new(NULL);
     test_alloc_fail_at(0);
@@ -434,7 +394,7 @@ START_TEST(O2_no_more_threads) {
     promise_t *p[8];
     struct rlimit limit;
 
-    open_all(&(struct promise_pool_options){.threads = 4, .idle_ms = UINT64_MAX});
+    open_quietly(&(struct promise_pool_options){.threads = 4, .idle_ms = UINT64_MAX});
     if (_i) run(promise_work(loop, pool, echo, promise_void()));
     getrlimit(RLIMIT_NPROC, &limit);
     ck_assert_int_eq(setrlimit(RLIMIT_NPROC, &(struct rlimit){1, limit.rlim_max}), 0);
@@ -457,7 +417,7 @@ START_TEST(O2_a_close_out_of_memory) {
     bool failed;
 
     do {
-        open_all(&(struct promise_pool_options){.threads = 1});
+        open_quietly(&(struct promise_pool_options){.threads = 1});
         promise_t *p = promise_work(loop, pool, block, counted());
         wait_for(&started);
         test_alloc_fail_at(++n);
@@ -499,7 +459,7 @@ static void ask_null(void *arg) {
 }
 
 START_TEST(what_stops_the_program) {
-    open_all(&(struct promise_pool_options){.name = "mine"});
+    open_quietly(&(struct promise_pool_options){.name = "mine"});
     test_assert_stops(from_within, NULL, "promise_pool_free: called on a thread of the pool \"mine\"");
     test_assert_stops(close_null, NULL, "promise_pool_close: pool is NULL");
     test_assert_stops(ask_null, NULL, "promise_pool_waiting: pool is NULL");

@@ -1,60 +1,14 @@
 /* promise_work: functions on threads, their values, their cancels, and the loop's end (H3, J3, J5, K1-K2, O2, R13). */
-#include "evloop.h"
+#include "pooling.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <semaphore.h>
-#include <stdatomic.h>
-
-static promise_pool_t *pool;
-static atomic_size_t calls, freed;
-static sem_t started, go;
-static promise_value_t outcome; /* of the last run */
-
-static void open_all(const struct promise_pool_options *options) {
-    open_loop(0);
-    pool = promise_pool_new(options);
-    atomic_store(&calls, 0);
-    atomic_store(&freed, 0);
-    sem_init(&started, 0, 0);
-    sem_init(&go, 0, 0);
-}
-
-static void close_all(void) {
-    promise_value_clear(&outcome);
-    promise_loop_free(loop);
-    promise_pool_free(pool);
-    ck_assert_uint_eq(test_alloc_live(), live);
-}
-
-static void wait_for(sem_t *s) {
-    while (sem_wait(s) < 0) {}
-}
-
-static void count_free(void *arg) {
-    (void)arg;
-    atomic_fetch_add(&freed, 1);
-}
-static promise_value_t counted(void) { return promise_box(&freed, count_free); }
 
 static promise_value_t echo(promise_value_t v, void *arg) {
     ck_assert_ptr_null(arg);
     ck_assert_ptr_null(promise_loop_current());
     atomic_fetch_add(&calls, 1);
     return v;
-}
-
-static promise_value_t block(promise_value_t v, void *arg) {
-    (void)arg;
-    sem_post(&started);
-    wait_for(&go);
-    atomic_fetch_add(&calls, 1);
-    return v;
-}
-
-static promise_value_t run(promise_t *p) {
-    promise_loop_run(loop, p, &outcome);
-    return outcome;
 }
 
 /* ---- values ---- */

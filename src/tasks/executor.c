@@ -1,7 +1,7 @@
 /*
  * Executors: a queue in front of an engine. A call is two promises: the caller's, which is settled or cancelled at any time,
- * and the engine's, which takes the time that it takes; between them is a flight, which counts until the latter has settled, and
- * not when the former is told of it.
+ * and the engine's, which takes the time that it takes; between them is a flight, which counts until the latter has settled,
+ * and not when the former is told of it.
  */
 #include <promise/executor.h>
 

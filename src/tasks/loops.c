@@ -142,7 +142,7 @@ promise_loops_t *promise_loops_new(const struct promise_loops_options *options) 
     loops = loops_new(options, n);
     if (!loops) return NULL;
     pthread_mutex_lock(&loops->lock);
-    for (; loops->count < n && !error; loops->count++, loops->starting++, loops->running++) {
+    for (; loops->count < n; loops->count++, loops->starting++, loops->running++) {
         error = start_thread(loops, loops->count);
         if (error) break;
     }
