@@ -104,6 +104,7 @@ CHECK_TESTS = \
 	test/test_semaphore \
 	test/test_shared_channel \
 	test/test_shared_random \
+	test/test_shared_threads \
 	test/test_signal \
 	test/test_slab \
 	test/test_source \
@@ -163,6 +164,7 @@ THREAD_TESTS = \
 	test/test_remote \
 	test/test_shared_channel \
 	test/test_shared_random \
+	test/test_shared_threads \
 	test/test_stack \
 	test/test_work
 
@@ -241,6 +243,10 @@ test_test_loops_fault_SOURCES = test/test_loops_fault.c $(LOOPING)
 POOLING = test/pooling.c test/pooling.h
 test_test_pool_SOURCES = test/test_pool.c $(POOLING)
 test_test_work_SOURCES = test/test_work.c $(POOLING)
+
+SHARING = test/sharing.c test/sharing.h
+test_test_shared_channel_SOURCES = test/test_shared_channel.c $(SHARING)
+test_test_shared_threads_SOURCES = test/test_shared_threads.c $(SHARING)
 
 FAULTS = test/faults.c test/faults.h
 test_test_faults_SOURCES = test/test_faults.c $(FAULTS) test/nameserver.c test/nameserver.h
