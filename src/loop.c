@@ -2,6 +2,7 @@
 #include <promise/loop.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,7 +105,7 @@ void promise__host_drain(struct event_host *h) {
 static bool has_descriptors(void) {
     int ends[2][2], made = 0, error;
 
-    while (made < 2 && pipe(ends[made]) == 0) made++;
+    while (made < 2 && pipe2(ends[made], O_CLOEXEC) == 0) made++;
     error = errno;
     for (int i = 0; i < made; i++) {
         close(ends[i][0]);
